@@ -1,0 +1,43 @@
+//! Named crash points. Without the feature `crash-points` the macro expands to nothing, names
+//! included: a test greps the release binary for them.
+
+/// Kills the process here when the environment says so; see [`crash`](crate::crash).
+#[cfg(feature = "crash-points")]
+#[macro_export]
+macro_rules! crash_point {
+    ($name:literal) => {
+        $crate::crash::point($name)
+    };
+}
+
+/// Kills the process here when the environment says so; see [`crash`](crate::crash).
+#[cfg(not(feature = "crash-points"))]
+#[macro_export]
+macro_rules! crash_point {
+    ($name:literal) => {};
+}
+
+/// Aborts like a kill -9 when `CRASH_AT` is `name` (first pass) or `name:n` (n-th pass).
+#[cfg(feature = "crash-points")]
+pub fn point(name: &str) {
+    use std::sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    };
+    static WANTED: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    static PASSES: AtomicU64 = AtomicU64::new(0);
+    let wanted = WANTED.get_or_init(|| {
+        let text = std::env::var("CRASH_AT").ok()?;
+        Some(match text.split_once(':') {
+            Some((name, nth)) => (name.to_owned(), nth.parse().unwrap_or(1)),
+            None => (text, 1),
+        })
+    });
+    if let Some((wanted, nth)) = wanted
+        && wanted == name
+        && PASSES.fetch_add(1, Ordering::SeqCst) + 1 == *nth
+    {
+        // Nothing may be flushed or unwound: this stands for a kill -9.
+        std::process::abort();
+    }
+}
