@@ -1,0 +1,11 @@
+//! The append: what a caller asks for, and the one task per process that writes it.
+
+mod appender;
+mod batch;
+mod call;
+mod request;
+
+pub use appender::{Appender, AppenderConfig};
+pub use request::{
+    Append, Assert, Committed, EventToStore, Outcome, Receipt, Reservation, StoredReceipt, Write,
+};

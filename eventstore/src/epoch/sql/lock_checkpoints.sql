@@ -1,0 +1,4 @@
+select projection, generation, epoch, position
+from projection_checkpoints
+order by projection, generation
+for no key update

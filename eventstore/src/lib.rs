@@ -1,0 +1,28 @@
+//! The event store: a gapless log on Postgres, and everything that is generic over domains.
+//!
+//! - [`append`]: the group-committing appender, a verdict per request;
+//! - [`log`]: reading events by position and by aggregate, head, epoch, server identity;
+//! - [`canonical`]: canonical form and hashes of stored events;
+//! - [`stream`]: JetStream, relay and tail; [`subscription`]: the runtime of projections;
+//! - [`keys`] and [`seal`]: the subject keys and the sealing of personal fields.
+
+pub mod append;
+pub mod canonical;
+pub mod cqrs;
+pub mod epoch;
+mod error;
+pub mod generation;
+pub mod keys;
+pub mod log;
+mod migrate;
+mod pool;
+mod pooler;
+pub mod relay;
+pub mod seal;
+pub mod stream;
+pub mod subscription;
+
+pub use error::{StoreError, failure_kind};
+pub use migrate::{grant_role, migrate_log};
+pub use pool::{Fence, LogPool, connect_log};
+pub use pooler::keeps_prepared_statements;

@@ -1,0 +1,17 @@
+//! Reading the log: by position, by aggregate, and the answers of earlier requests.
+
+mod answer;
+mod audit;
+mod head;
+mod page;
+mod snapshot;
+mod stream;
+mod upkeep;
+
+pub use answer::{AnsweredEvent, ReceiptLook, answered_events, find_receipt};
+pub use audit::{AUDIT_WINDOW, AuditEvent, AuditFilter, AuditPage, audit_events};
+pub use head::{Head, head, partitions_ahead, wait_free_snapshot_age};
+pub use page::{PageLimit, read_page};
+pub use snapshot::{Snapshot, load_snapshot, save_snapshot};
+pub use stream::{LoadedStream, StreamVersion, load_stream, stream_versions};
+pub use upkeep::{Upkeep, Upkept};

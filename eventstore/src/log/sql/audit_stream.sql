@@ -1,0 +1,21 @@
+select h.position as head, e.position as "position?", e.event_id as "event_id?",
+       e.aggregate_type as "aggregate_type?", e.aggregate_id as "aggregate_id?", e.version as "version?",
+       e.type as "event_type?", e.schema_version as "schema_version?", e.payload::text as "payload?",
+       e.metadata::text as "metadata?", e.payload_hash as "payload_hash?", e.recorded_at as "recorded_at?"
+from log_head h
+left join lateral (
+    select x.*
+    from streams s
+    cross join lateral (
+        -- The bounds keep this to the partitions that hold the stream.
+        select * from events
+        where aggregate_id = s.aggregate_id
+          and position between greatest(s.first_position, $3::bigint + 1) and s.last_position
+          and ($4::text is null or type = $4)
+          and ($5::text is null or metadata ->> 'actor' = $5)
+        order by version
+        limit $6
+    ) x
+    where s.aggregate_id = $1 and ($2::text is null or s.aggregate_type = $2)
+) e on true
+order by e.position

@@ -1,0 +1,13 @@
+select e.position, e.version, e.recorded_at, e.event_id, e.aggregate_id, e.schema_version,
+       e.aggregate_type, e.type as event_type, e.payload::text as "payload!",
+       e.metadata::text as "metadata!"
+from streams s
+cross join lateral (
+    -- The bounds keep this to the partitions that hold the stream.
+    select * from events
+    where aggregate_id = s.aggregate_id and version > $2
+      and position between s.first_position and s.last_position
+    order by version
+) e
+where s.aggregate_id = $1
+order by e.version

@@ -1,0 +1,349 @@
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use kernel::{Position, RecordedEvent};
+use tokio::{
+    sync::watch,
+    task::{Id, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Condition, GenerationState, Positions, ProjectionStats, Registry, Stats, adopt, advance_group,
+    batch::Target,
+    catch_up, checkpoints,
+    feed::Feed,
+    groups::{Plan, plan},
+    member::{Member, Status},
+    tail::OpenTail,
+};
+use crate::{LogPool, StoreError};
+
+/// How often the runner asks whether generations came, went, or were pinned.
+const REFRESH: Duration = Duration::from_millis(500);
+const COUNT_PARKED: Duration = Duration::from_secs(2);
+/// How long an idle runner waits before it asks for the head.
+const POLL: Duration = Duration::from_millis(200);
+/// Catch-ups at once, beside the group. Too high: they take the database from the group.
+const APART: usize = 2;
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where a runner's events come from besides Postgres. Both are optional and only make it faster.
+#[derive(Clone, Default)]
+pub struct RunnerOptions {
+    /// The stream.
+    pub tail: Option<OpenTail>,
+    /// [`crate::append::Appender::committed`] when the appender is in this process.
+    pub committed: Option<watch::Receiver<Position>>,
+}
+
+/// What one step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The group went on to this position.
+    Applied(Position),
+    /// Nothing new.
+    Idle,
+}
+
+type GenerationKey = (&'static str, i32);
+
+/// Feeds the live and retained generations of some projections: one scan, one transaction per
+/// batch, a savepoint for each projection. Several runners on the same database do no harm.
+pub struct Runner {
+    log: LogPool,
+    registry: Registry,
+    feed: Feed,
+    positions: Positions,
+    stats: Stats,
+    members: Vec<Member>,
+    /// Members that catch up on their own reader; they come back with the task's result.
+    away: JoinSet<Vec<Member>>,
+    /// Who they are, as the metrics saw them last.
+    away_rows: HashMap<Id, Vec<ProjectionStats>>,
+    /// Live generations that this program cannot feed.
+    foreign: Vec<ProjectionStats>,
+    refreshed: Option<Instant>,
+    counted: Option<Instant>,
+    front: Position,
+}
+
+impl Runner {
+    #[must_use]
+    pub fn new(log: LogPool, registry: Registry, options: RunnerOptions) -> Self {
+        let positions = Positions::new(log.pg().clone());
+        positions.runner_is_here();
+        Self {
+            feed: Feed::new(log.clone(), options.committed, options.tail),
+            log,
+            registry,
+            positions,
+            stats: Stats::default(),
+            members: Vec::new(),
+            away: JoinSet::new(),
+            away_rows: HashMap::new(),
+            foreign: Vec::new(),
+            refreshed: None,
+            counted: None,
+            front: 0,
+        }
+    }
+
+    /// The handle for the query side of this process; it learns of commits without asking.
+    #[must_use]
+    pub fn positions(&self) -> Positions {
+        self.positions.clone()
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.stats.clone()
+    }
+
+    /// Runs until `stop`; a batch that has begun is finished.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut pause = FIRST_PAUSE;
+        while !stop.is_cancelled() {
+            match self.round().await {
+                Ok(Step::Applied(_)) => pause = FIRST_PAUSE,
+                Ok(Step::Idle) => {
+                    pause = FIRST_PAUSE;
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = self.feed.wait(self.front, POLL) => {}
+                        () = self.positions.demanded() => {}
+                        Some(back) = self.away.join_next_with_id(), if !self.away.is_empty() => {
+                            take_back(&mut self.members, &mut self.away_rows, back);
+                        }
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "projections wait for the database");
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+        self.rejoin().await;
+    }
+
+    /// One batch for the group and one for everybody apart, all finished on return.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database or the log is at fault; one projection's failure shows in
+    /// [`Runner::stats`].
+    pub async fn step(&mut self) -> Result<Step, StoreError> {
+        self.refreshed = None;
+        let step = self.round().await;
+        self.rejoin().await;
+        self.report();
+        step
+    }
+
+    async fn rejoin(&mut self) {
+        while let Some(back) = self.away.join_next_with_id().await {
+            take_back(&mut self.members, &mut self.away_rows, back);
+        }
+    }
+
+    async fn round(&mut self) -> Result<Step, StoreError> {
+        while let Some(back) = self.away.try_join_next_with_id() {
+            take_back(&mut self.members, &mut self.away_rows, back);
+        }
+        if self.refreshed.is_none_or(|at| at.elapsed() >= REFRESH) {
+            self.refresh().await?;
+            self.refreshed = Some(Instant::now());
+        }
+        let Plan { group, cut, apart } = plan(&mut self.members, Instant::now());
+        for members in apart {
+            self.send_apart(members);
+        }
+        let step = self.group_step(group, cut).await;
+        self.report();
+        step
+    }
+
+    async fn group_step(
+        &mut self,
+        mut group: Vec<Member>,
+        cut: Option<Position>,
+    ) -> Result<Step, StoreError> {
+        let Some(front) = group.first().map(|member| member.position) else { return Ok(Step::Idle) };
+        self.front = front;
+        let live = |group: &[Member]| group.iter().filter(|m| m.state == GenerationState::Live).count();
+        let before = live(&group);
+        let done = self.try_group(&mut group, front, cut).await;
+        if live(&group) < before {
+            // Another generation took over: find it now and not in half a second.
+            self.refreshed = None;
+        }
+        self.publish(&group);
+        self.members.append(&mut group);
+        done
+    }
+
+    async fn try_group(
+        &mut self,
+        group: &mut [Member],
+        front: Position,
+        cut: Option<Position>,
+    ) -> Result<Step, StoreError> {
+        let mut events: Vec<RecordedEvent> = self.feed.poll(front).await?;
+        if let Some(cut) = cut {
+            events.truncate(events.partition_point(|event| event.position <= cut));
+        }
+        let end = events.last().map_or(front, |event| event.position);
+        let waited_for = self.positions.anybody_waits();
+        advance_group(self.log.pg(), self.log.epoch(), group, &events, end, waited_for).await?;
+        if end == front {
+            return Ok(Step::Idle);
+        }
+        self.front = end;
+        Ok(Step::Applied(end))
+    }
+
+    fn send_apart(&mut self, members: Vec<Member>) {
+        if self.away.len() >= APART {
+            self.members.extend(members);
+            return;
+        }
+        let head = self.feed.head();
+        let rows = members.iter().map(|member| member.stats(Condition::Apart, head)).collect();
+        let handle = self.away.spawn(catch_up(self.log.clone(), members, head, self.positions.clone()));
+        self.away_rows.insert(handle.id(), rows);
+    }
+
+    /// Learns which generations there are and where they stand.
+    async fn refresh(&mut self) -> Result<(), StoreError> {
+        let epoch = self.log.epoch();
+        let mut rows = checkpoints(self.log.pg()).await?;
+        if rows.iter().any(|row| row.epoch < epoch) {
+            adopt(self.log.pg(), epoch).await?;
+            rows = checkpoints(self.log.pg()).await?;
+        }
+        let away: HashSet<GenerationKey> =
+            self.away_rows.values().flatten().map(|row| (row.projection, row.generation)).collect();
+        self.foreign.clear();
+        let mut seen = HashSet::new();
+        for row in rows {
+            let Some(model) = self.registry.get(&row.projection) else { continue };
+            let key = (model.name(), row.generation);
+            if row.state == GenerationState::Building || away.contains(&key) {
+                continue;
+            }
+            if row.shape != model.shape() {
+                if row.state == GenerationState::Live {
+                    self.foreign.push(ProjectionStats {
+                        projection: model.name(),
+                        generation: row.generation,
+                        state: row.state,
+                        condition: Condition::NeedsRebuild,
+                        position: row.position,
+                        lag: 0,
+                        parked_keys: 0,
+                        polled_seconds: 0.0,
+                        problem: Some("its tables have another shape than this program writes".into()),
+                    });
+                }
+                continue;
+            }
+            seen.insert(key);
+            let member = match self.members.iter_mut().find(|member| self::key(member) == key) {
+                Some(member) => member,
+                None => {
+                    let target = Target {
+                        model: model.clone(),
+                        generation: row.generation,
+                        schema: row.schema_name,
+                        durable: row.position,
+                        standing: None,
+                    };
+                    self.members.push(Member::new(target, row.state));
+                    // Pushed the line above.
+                    let Some(member) = self.members.last_mut() else { continue };
+                    member.problem = row.problem;
+                    member
+                }
+            };
+            member.state = row.state;
+            member.stands_at(row.position);
+            member.pin = row.pinned_at;
+            if row.pinned_at.is_some_and(|at| at < member.position) {
+                member.position = row.position;
+            }
+            if member.status == Status::NeedsRebuild && row.epoch == epoch {
+                member.status = Status::Ready;
+            }
+        }
+        self.members.retain(|member| seen.contains(&key(member)));
+        self.count_parked().await
+    }
+
+    async fn count_parked(&mut self) -> Result<(), StoreError> {
+        if self.counted.is_some_and(|at| at.elapsed() < COUNT_PARKED) {
+            return Ok(());
+        }
+        let rows = sqlx::query!(
+            r#"select projection, generation, count(distinct key) as "keys!"
+               from parked_events group by projection, generation"#
+        )
+        .fetch_all(self.log.pg())
+        .await?;
+        for member in &mut self.members {
+            member.parked_keys = rows
+                .iter()
+                .find(|row| {
+                    row.projection == member.target.model.name() && row.generation == member.target.generation
+                })
+                .map_or(0, |row| row.keys);
+        }
+        self.counted = Some(Instant::now());
+        Ok(())
+    }
+
+    fn publish(&self, members: &[Member]) {
+        publish(&self.positions, members);
+    }
+
+    fn report(&self) {
+        let head = self.feed.head();
+        let here = self.members.iter().map(|member| member.stats(member.condition(self.front), head));
+        let away = self.away_rows.values().flatten().cloned();
+        self.stats.set(here.chain(away).chain(self.foreign.iter().cloned()).collect());
+    }
+}
+
+fn key(member: &Member) -> GenerationKey {
+    (member.target.model.name(), member.target.generation)
+}
+
+pub(super) fn publish(positions: &Positions, members: &[Member]) {
+    positions.publish(
+        members
+            .iter()
+            .filter(|member| member.state == GenerationState::Live)
+            .map(|member| (member.target.model.name().to_owned(), member.target.durable)),
+    );
+}
+
+type Back = Result<(Id, Vec<Member>), tokio::task::JoinError>;
+
+fn take_back(members: &mut Vec<Member>, away: &mut HashMap<Id, Vec<ProjectionStats>>, back: Back) {
+    match back {
+        Ok((id, back)) => {
+            away.remove(&id);
+            members.extend(back);
+        }
+        Err(error) => {
+            // The refresh brings its members back, from their checkpoints.
+            away.remove(&error.id());
+            tracing::error!("a projection panicked while it caught up");
+        }
+    }
+}
