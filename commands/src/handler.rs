@@ -1,0 +1,113 @@
+use domain::{Aggregate, DecideContext, EventPayload, Rejection};
+use eventstore::{append::Reservation, keys::KeyStore};
+use kernel::AggregateRef;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What an aggregate needs besides its own rules: events of other streams in the same append,
+/// and reservations. Registering an aggregate with the executor means implementing this.
+pub trait Handler: Aggregate {
+    /// Every command by its wire word, and whether it begins a new aggregate.
+    const COMMANDS: &'static [CommandWord];
+
+    /// Adds to the append what has to happen together with these events. `before` is the state
+    /// they were decided on. Called again when the append is decided again.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that only the other streams know.
+    fn beside(
+        before: &Self,
+        events: &[Self::Event],
+        context: &DecideContext,
+        beside: &mut Beside<'_>,
+    ) -> Result<(), Rejection>;
+
+    /// What to answer when a reservation of this scope is taken or full.
+    fn refused_reservation(scope: &str) -> Rejection;
+}
+
+/// One command of an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandWord {
+    pub word: &'static str,
+    pub creates: bool,
+}
+
+/// Collects what goes along with an aggregate's own events.
+pub struct Beside<'a> {
+    pub(crate) keys: &'a dyn KeyStore,
+    pub(crate) companions: Vec<Companion>,
+    pub(crate) reservations: Vec<Reservation>,
+}
+
+/// Events of another, new stream in the same append.
+pub(crate) struct Companion {
+    pub aggregate: AggregateRef,
+    pub expected: Expected,
+    pub events: Vec<PendingEvent>,
+}
+
+/// Which version a companion stream must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expected {
+    /// It begins with this append.
+    New,
+    /// It is read before the append, at whatever version it has.
+    Current,
+}
+
+/// An event before it has an id.
+#[derive(Clone)]
+pub(crate) struct PendingEvent {
+    pub event_type: kernel::Name,
+    pub schema_version: i32,
+    pub payload: Value,
+}
+
+impl PendingEvent {
+    pub(crate) fn of<E: EventPayload>(event: &E) -> Self {
+        Self {
+            event_type: event.event_type(),
+            schema_version: event.schema_version(),
+            payload: event.to_payload(),
+        }
+    }
+}
+
+impl Beside<'_> {
+    /// Begins another stream in the same append.
+    pub fn begin<A: Aggregate>(&mut self, id: Uuid, events: &[A::Event]) {
+        self.push::<A>(id, Expected::New, events);
+    }
+
+    /// Continues another, existing stream in the same append.
+    pub fn go_on<A: Aggregate>(&mut self, id: Uuid, events: &[A::Event]) {
+        self.push::<A>(id, Expected::Current, events);
+    }
+
+    fn push<A: Aggregate>(&mut self, id: Uuid, expected: Expected, events: &[A::Event]) {
+        self.companions.push(Companion {
+            aggregate: AggregateRef::new(A::TYPE, id),
+            expected,
+            events: events.iter().map(PendingEvent::of).collect(),
+        });
+    }
+
+    /// Takes a name nobody else may have. Only its keyed hash is kept.
+    pub fn take(&mut self, scope: &'static str, value: &str, owner: Uuid) {
+        let hash = self.keys.keyed_hash(scope, value.as_bytes());
+        self.reservations.push(Reservation::Take { scope, hash, owner });
+    }
+
+    /// Gives a taken name back.
+    pub fn release(&mut self, scope: &'static str, value: &str, owner: Uuid) {
+        let hash = self.keys.keyed_hash(scope, value.as_bytes());
+        self.reservations.push(Reservation::Release { scope, hash, owner });
+    }
+
+    /// Moves a total of `owner` by `delta`; with a limit, refused when it would be passed.
+    pub fn count(&mut self, scope: &'static str, owner: Uuid, delta: i64, limit: Option<i64>) {
+        let hash = self.keys.keyed_hash(scope, owner.as_bytes());
+        self.reservations.push(Reservation::Count { scope, hash, owner, delta, limit, expires_at: None });
+    }
+}

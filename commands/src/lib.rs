@@ -1,0 +1,18 @@
+//! The command side: load → decide → append, once, whoever else is at it.
+//!
+//! - [`Executor`]: runs one command against one aggregate;
+//! - [`Handler`]: what an aggregate needs besides its own rules (other streams, reservations);
+//! - [`weave`]: the handlers of the Weltgewebe.
+
+mod answer;
+mod error;
+mod executor;
+mod handler;
+mod request;
+pub mod weave;
+
+pub use answer::{Answer, AnswerEvent};
+pub use error::CommandError;
+pub use executor::{Executor, ExecutorConfig, ExecutorDeps, ExecutorStats};
+pub use handler::{Beside, CommandWord, Handler};
+pub use request::{Caller, CommandRequest, Idempotency};
