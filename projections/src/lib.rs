@@ -1,0 +1,27 @@
+//! Read models: their schemas, their folds from events to rows, and their queries.
+//!
+//! - [`weave`]: node and account, on the map and on their pages;
+//! - [`geo`]: boxes of coordinates and the index ranges that cover them;
+//! - [`Sealed`]: the only form in which a row holds personal data;
+//! - [`Page`], [`MapCursor`], [`ReadError`]: what every query answers with.
+//!
+//! Queries read the views of the schema `read` and say in the same statement how far the read
+//! model was. Folds and their SQL are unqualified: the runtime sets the generation's schema.
+
+mod array_literal;
+mod cursor;
+mod error;
+pub mod geo;
+mod millis;
+mod origin;
+mod page;
+mod sealed;
+#[cfg(test)]
+mod testing;
+pub mod weave;
+
+pub use cursor::{BadCursor, MapCursor};
+pub use error::ReadError;
+pub use origin::Origin;
+pub use page::Page;
+pub use sealed::Sealed;

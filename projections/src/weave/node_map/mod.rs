@@ -1,0 +1,14 @@
+//! The map's nodes: `GET /v1/nodes?bbox=`. `hidden` and `private` govern the search, so such
+//! nodes are on the map; removed ones and ones without a place are not.
+//!
+//! Accounts and threads get their own lists: accounts from a grid in memory (their positions
+//! are sealed), threads by their node's end.
+
+mod projection;
+mod queries;
+mod sink;
+#[cfg(test)]
+mod tests;
+
+pub use projection::NodeMap;
+pub use queries::{MAX_LIMIT, nodes_in_bbox};

@@ -1,0 +1,105 @@
+use std::collections::HashMap;
+
+use eventstore::subscription::{Change, PostgresProjection, SinkFuture};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::NodeMap;
+use crate::weave::node::{NodeArrays, NodeColumns, NodeFields};
+
+impl PostgresProjection for NodeMap {
+    const SCHEMA: &'static str = include_str!("schema.sql");
+    const TABLES: &'static [&'static str] = &["node_map"];
+
+    fn load<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        keys: &'a [Uuid],
+    ) -> SinkFuture<'a, HashMap<Uuid, NodeFields>> {
+        Box::pin(async move {
+            let rows = sqlx::query_file_as!(NodeColumns, "src/weave/node_map/sql/load.sql", keys)
+                .fetch_all(connection)
+                .await?;
+            rows.into_iter().map(|row| Ok((row.id, row.into_fields()?))).collect()
+        })
+    }
+
+    fn save<'a>(
+        &'a self,
+        connection: &'a mut PgConnection,
+        changes: &'a [Change<Uuid, NodeFields>],
+    ) -> SinkFuture<'a, ()> {
+        Box::pin(async move {
+            let gone: Vec<Uuid> =
+                changes.iter().filter(|c| c.existed && c.row.is_none()).map(|c| c.key).collect();
+            if !gone.is_empty() {
+                sqlx::query!("delete from node_map where id = any($1)", &gone)
+                    .execute(&mut *connection)
+                    .await?;
+            }
+            let written = |existed: bool| {
+                changes.iter().filter(move |c| c.existed == existed).filter_map(|c| c.row.as_ref())
+            };
+            insert_new(connection, NodeArrays::of(written(false))).await?;
+            replace(connection, NodeArrays::of(written(true))).await
+        })
+    }
+}
+
+async fn insert_new(connection: &mut PgConnection, rows: NodeArrays<'_>) -> Result<(), sqlx::Error> {
+    if rows.ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query_file!(
+        "src/weave/node_map/sql/insert_new.sql",
+        &rows.ids,
+        &rows.cells as _,
+        &rows.kinds as _,
+        &rows.titles as _,
+        &rows.summaries as _,
+        &rows.infos as _,
+        &rows.tags as _,
+        &rows.addresses as _,
+        &rows.lats as _,
+        &rows.lons as _,
+        &rows.visibilities as _,
+        &rows.creators,
+        &rows.conversations,
+        &rows.created,
+        &rows.updated,
+        &rows.versions,
+        &rows.redacted
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn replace(connection: &mut PgConnection, rows: NodeArrays<'_>) -> Result<(), sqlx::Error> {
+    if rows.ids.is_empty() {
+        return Ok(());
+    }
+    sqlx::query_file!(
+        "src/weave/node_map/sql/replace.sql",
+        &rows.ids,
+        &rows.cells as _,
+        &rows.kinds as _,
+        &rows.titles as _,
+        &rows.summaries as _,
+        &rows.infos as _,
+        &rows.tags as _,
+        &rows.addresses as _,
+        &rows.lats as _,
+        &rows.lons as _,
+        &rows.visibilities as _,
+        &rows.creators,
+        &rows.conversations,
+        &rows.created,
+        &rows.updated,
+        &rows.versions,
+        &rows.redacted
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}

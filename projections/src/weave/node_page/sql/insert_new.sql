@@ -1,0 +1,12 @@
+-- A rebuild's statement: nothing to look up, nothing to compare.
+insert into node_page (id, kind, title, summary, info, tags, address, lat, lon,
+                       search_visibility, created_by, conversation_id, created_at, updated_at,
+                       version, redacted, removed_at)
+select n.id, n.kind, n.title, n.summary, n.info, n.tags::text[], n.address, n.lat, n.lon,
+       n.search_visibility, n.created_by, n.conversation_id, n.created_at, n.updated_at,
+       n.version, n.redacted::text[], n.removed_at
+from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+            $8::float8[], $9::float8[], $10::text[], $11::uuid[], $12::uuid[], $13::timestamptz[],
+            $14::timestamptz[], $15::bigint[], $16::text[], $17::timestamptz[])
+    as n (id, kind, title, summary, info, tags, address, lat, lon, search_visibility, created_by,
+          conversation_id, created_at, updated_at, version, redacted, removed_at)
