@@ -1,0 +1,115 @@
+use std::{io, sync::Arc};
+
+use eventstore::{
+    keys::{Kek, KeyStore},
+    seal::Sealer,
+};
+use kernel::{Clock, SystemClock};
+use prometheus::Registry;
+
+use super::{
+    BootError, Running, databases, dev,
+    migrate::migrate,
+    parts::{self, Stops},
+    places::{Places, Wanted, find},
+};
+use crate::{
+    app::App,
+    auth::{SigningKey, Verifier, jwt_key_path},
+    health::RedisProbe,
+    http::{Edge, Lanes, Server, ServerLimits},
+    metrics::HttpMetrics,
+    openapi,
+    routes::all_routes,
+    settings::ServeSettings,
+};
+
+/// Where lines for a waiting person go.
+pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
+
+/// Brings everything up. Shared by `main` and the tests.
+///
+/// # Errors
+/// [`BootError`]; servers that were started are stopped again.
+pub async fn build(settings: &ServeSettings, progress: Progress<'_>) -> Result<Running, BootError> {
+    for name in settings.later.set() {
+        progress(&format!("{name} is set, but what it configures comes with a later version: ignored"));
+    }
+    let address = settings.http.address();
+    let claimed = Server::claim(address).map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => BootError::AddressTaken(address),
+        _ => BootError::Address { address, error },
+    })?;
+    let key_path = jwt_key_path(&settings.auth, &settings.place);
+    // A key that was named is used or missed; only our own folder gets a new one.
+    let key = match settings.auth.jwt_key_file {
+        Some(_) => SigningKey::load(&key_path)?,
+        None => SigningKey::load_or_create(&key_path)?,
+    };
+    let ServeSettings { place, database, key_store, stream, redis, .. } = settings;
+    let secrets = Secrets { key, kek: databases::load_kek(place, key_store)? };
+    let wanted = Wanted { place, database, key_store, others: Some((stream, redis)) };
+    let mut places = find(wanted, progress).await?;
+    let stops = Stops::default();
+    match up(settings, &places, secrets, &stops, progress).await {
+        Ok(edge) => {
+            let server = Server::listen(claimed, ServerLimits::default());
+            let server = server.map_err(|_| BootError::AddressTaken(address))?;
+            Running::start(server, edge, stops, places.servers.take())
+        }
+        Err(error) => {
+            stops.background.cancel();
+            stops.appender.cancel();
+            if let Some(servers) = places.servers.take() {
+                // The first error is the one to tell.
+                let _ = servers.shutdown().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Read before anything is started.
+struct Secrets {
+    key: SigningKey,
+    kek: Kek,
+}
+
+async fn up(
+    settings: &ServeSettings,
+    places: &Places,
+    Secrets { key, kek }: Secrets,
+    stops: &Stops,
+    progress: Progress<'_>,
+) -> Result<Arc<Edge>, BootError> {
+    migrate(places, progress).await?;
+    let databases = databases::open(places, kek).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let parts = parts::begin(settings, places, &databases, &clock, stops).await?;
+    if let (true, Some(executor)) = (places.private_log, &parts.executor) {
+        dev::prepare(&settings.place, executor, &key, &*clock).await?;
+    }
+    let collections = crate::collections();
+    let registry = Registry::new();
+    let metrics = HttpMetrics::new(&registry).map_err(|error| BootError::Other(error.to_string()))?;
+    let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
+    let app = Arc::new(App {
+        verifier: Verifier::new(key, clock),
+        lanes: Lanes::new(databases::READS as usize),
+        log: databases.commands.clone(),
+        reads: databases.reads.clone(),
+        sealer: Sealer::new(Arc::clone(&keys)),
+        keys,
+        positions: parts.positions,
+        executor: parts.executor,
+        appender: parts.appender,
+        relay: parts.relay,
+        projector: parts.projector,
+        stream: parts.stream,
+        redis: places.redis.as_ref().and_then(|url| RedisProbe::from_url(url.expose())),
+        registry,
+        openapi: openapi::json(&collections).into(),
+    });
+    let (router, templates) = all_routes(&collections, &settings.roles).finish(app);
+    Ok(Arc::new(Edge::new(router, templates, Arc::new(metrics))))
+}

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use commands::{Executor, ExecutorConfig, ExecutorDeps};
+use eventstore::{
+    append::{Appender, AppenderConfig},
+    keys::KeyStore,
+    log::Upkeep,
+    relay::{Relay, RelayConfig, RelayStats},
+    seal::Sealer,
+    stream::StreamClient,
+    subscription::{Positions, Runner, RunnerOptions, Stats, stream_tail},
+};
+use kernel::Clock;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{BootError, databases::Databases, places::Places, streams};
+use crate::settings::{Role, ServeSettings};
+
+/// What runs in this process besides HTTP.
+pub(super) struct Parts {
+    pub appender: Option<Appender>,
+    pub executor: Option<Executor>,
+    pub relay: Option<Arc<RelayStats>>,
+    pub projector: Option<Stats>,
+    pub positions: Positions,
+    pub stream: Option<StreamClient>,
+}
+
+/// Ends the parts in the order in which they feed each other.
+#[derive(Clone, Default)]
+pub(super) struct Stops {
+    pub http: CancellationToken,
+    /// Relay and projector.
+    pub background: CancellationToken,
+    /// The appender, last: whoever still asks gets its answer.
+    pub appender: CancellationToken,
+    pub tasks: TaskTracker,
+}
+
+/// Begins the roles of this process.
+pub(super) async fn begin(
+    settings: &ServeSettings,
+    places: &Places,
+    databases: &Databases,
+    clock: &Arc<dyn Clock>,
+    stops: &Stops,
+) -> Result<Parts, BootError> {
+    let roles = &settings.roles;
+    // Whatever can fail comes before the first task.
+    let relay_client = match roles.has(Role::Relay) {
+        true => Some(streams::for_relay(places, &settings.stream, &databases.background).await?),
+        false => None,
+    };
+    let tail_client = match roles.has(Role::Projector) {
+        true => Some(streams::for_readers(places, &settings.stream, &databases.background).await?),
+        false => None,
+    };
+    let mut parts = Parts {
+        appender: None,
+        executor: None,
+        relay: None,
+        projector: None,
+        positions: Positions::new(databases.reads.clone()),
+        stream: relay_client.clone().or_else(|| tail_client.clone()),
+    };
+    if roles.has(Role::Command) {
+        let log = databases.commands.clone();
+        let appender = Appender::start(log.clone(), AppenderConfig::default(), stops.appender.clone());
+        let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
+        let sealer = Sealer::new(Arc::clone(&keys));
+        let deps = ExecutorDeps { log, appender: appender.clone(), sealer, keys, clock: Arc::clone(clock) };
+        parts.executor = Some(Executor::new(deps, ExecutorConfig::default()));
+        parts.appender = Some(appender);
+        let upkeep = Upkeep::new(databases.background.pg().clone());
+        stops.tasks.spawn(upkeep.run(stops.background.clone()));
+    }
+    let committed = || parts.appender.as_ref().map(Appender::committed);
+    if let Some(client) = relay_client {
+        let log = databases.background.clone();
+        let relay = Relay::new(log, client, &streams::contexts(), RelayConfig::default(), committed());
+        parts.relay = Some(relay.stats());
+        stops.tasks.spawn(relay.run(stops.background.clone()));
+    }
+    if let Some(client) = tail_client {
+        let tail = stream_tail(client, stops.background.clone());
+        let options = RunnerOptions { tail: Some(tail), committed: committed() };
+        let runner = Runner::new(databases.background.clone(), projections::weave::registry(), options);
+        parts.projector = Some(runner.stats());
+        // A replica is behind what the runner has committed: then the replica itself is asked.
+        if places.reads.is_none() {
+            parts.positions = runner.positions();
+        }
+        stops.tasks.spawn(runner.run(stops.background.clone()));
+    }
+    Ok(parts)
+}

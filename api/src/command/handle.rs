@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use commands::{Answer, CommandError};
+use tokio::time::timeout;
+
+use super::{WireCommand, answer::answer_response, json::parse, request::command_request, wire::CommandOf};
+use crate::{
+    app::Shared,
+    http::{Lane, has_json_type, read_body},
+    problem::Problem,
+};
+
+/// How long a command may take. It goes on when the time is over; its outcome is then unknown to
+/// the caller, and the idempotency key tells it.
+const COMMAND_TIME: Duration = Duration::from_secs(5);
+
+/// One command. The steps stand in the order of answers (CONTRACTS §4): the route has matched,
+/// so 413 · 401 · 415 and 400 · then the executor's 403 · 404 · 412 · 422 · 409 · 429 · 503.
+pub(super) async fn handle<W: WireCommand>(
+    State(app): State<Shared>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = read_body(body).await?;
+    let identity = app.verifier.identity(&parts.headers)?;
+    if !body.is_empty() && !has_json_type(&parts.headers) {
+        return Err(Problem::unsupported_media_type());
+    }
+    if parts.uri.query().is_some() {
+        return Err(Problem::no_query_here());
+    }
+    let creates = super::collection::creates::<W>();
+    let wire: W = parse(&body)?;
+    let request = command_request(&parts, identity, &body, creates)?;
+    let command = CommandOf::<W>::try_from(wire);
+    let _turn = app.lanes.turn(Lane::Commands).await?;
+    let Some(executor) = &app.executor else { return Err(Problem::unknown_route()) };
+    let work = executor.execute::<W::Aggregate>(request, W::WORD, command);
+    respond(timeout(COMMAND_TIME, work).await.unwrap_or(Err(CommandError::OutcomeUnknown)))
+}
+
+fn respond(done: Result<Answer, CommandError>) -> Result<Response, Problem> {
+    Ok(answer_response(&done?))
+}

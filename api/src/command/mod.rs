@@ -1,0 +1,19 @@
+//! Commands over HTTP: `POST /v1/{collection}/{id}/{command}` (CONTRACTS §4).
+//!
+//! - [`WireCommand`]: one command as it is written in JSON;
+//! - [`Collection`], [`Collections`]: the table of all commands; routes and documentation come
+//!   from it, so that a new aggregate is one registration.
+
+mod answer;
+mod collection;
+mod handle;
+mod json;
+mod request;
+mod wire;
+
+pub use answer::{AnswerDocument, AnswerEventDocument};
+#[cfg(test)]
+pub(crate) use collection::assert_complete;
+pub use collection::{Collection, Collections, CommandRoute};
+pub(crate) use request::parse_id;
+pub use wire::{ErrorDoc, WireCommand};

@@ -1,0 +1,19 @@
+//! HTTP itself: the server, what surrounds every request, and how headers, bodies and query
+//! parameters are read.
+
+mod body;
+mod edge;
+mod etag;
+mod headers;
+mod lanes;
+mod leftover;
+mod params;
+mod server;
+
+pub use body::{MAX_BODY, has_json_type, oversized, read_body};
+pub use edge::Edge;
+pub use etag::{EntityTag, IfMatch, if_match, none_match};
+pub use headers::{correlation, idempotency_key, min_position, single};
+pub use lanes::{Lane, Lanes};
+pub use params::Params;
+pub use server::{Server, ServerLimits};

@@ -1,0 +1,95 @@
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+
+use eventstore::log;
+use prometheus::{Gauge, GaugeVec, Opts, Registry};
+use tokio::time::timeout;
+
+use crate::app::App;
+
+/// A scrape must end even when the database does not answer; what it would say is then left out.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What is read at the moment of the scrape.
+pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
+    let set = |name: &str, help: &str, value: f64| one(into, name, help, value);
+    if let Some(appender) = &app.appender {
+        let stats = appender.stats();
+        set("append_batches_total", "Batches written.", stats.batches.load(Relaxed) as f64)?;
+        set("append_requests_total", "Requests in them.", stats.requests.load(Relaxed) as f64)?;
+        set("append_events_total", "Events written.", stats.events.load(Relaxed) as f64)?;
+        set("append_resent_total", "Batches sent again.", stats.resent.load(Relaxed) as f64)?;
+        set("append_queue_used_ratio", "Share of the append queue in use.", appender.pressure())?;
+    }
+    if let Some(executor) = &app.executor {
+        let stats = executor.stats();
+        let hits = stats.cache_hits.load(Relaxed) as f64;
+        set("executor_cache_hits_total", "Aggregates found in memory.", hits)?;
+        let misses = stats.cache_misses.load(Relaxed) as f64;
+        set("executor_cache_misses_total", "Aggregates read from the log.", misses)?;
+        let again = stats.decided_again.load(Relaxed) as f64;
+        set("executor_decided_again_total", "Commands decided again after losing.", again)?;
+        set("executor_snapshots_total", "Snapshots written.", stats.snapshots.load(Relaxed) as f64)?;
+    }
+    if let Some(relay) = &app.relay {
+        set("relay_position", "Last position known to be in the stream.", relay.position() as f64)?;
+        set("relay_lag_events", "Events not in the stream yet.", relay.lag_behind(app.committed()) as f64)?;
+        let state = f64::from(relay.state() as u8);
+        set("relay_state", "0 starting, 1 publishing, 2 stand-by, 3 waiting, 4 forked, 5 refused.", state)?;
+        let published = relay.published.load(Relaxed) as f64;
+        set("relay_published_total", "Messages the stream has confirmed.", published)?;
+        set("relay_resent_total", "Messages sent again.", relay.resent.load(Relaxed) as f64)?;
+    }
+    projections(app, into).await?;
+    database(app, into).await
+}
+
+async fn projections(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
+    let lag = labelled(into, "projection_lag_events", "Head minus checkpoint of the live generation.")?;
+    if let Ok(Ok(lags)) = timeout(PATIENCE, app.positions.lag()).await {
+        for (projection, found) in lags {
+            lag.with_label_values(&[&projection]).set(found.lag as f64);
+        }
+    }
+    if let Some(stats) = &app.projector {
+        let parked = labelled(into, "projection_parked_keys", "Keys that wait for a decision.")?;
+        let silent = labelled(into, "projection_polled_seconds", "Since it last looked for events.")?;
+        for row in stats.snapshot() {
+            parked.with_label_values(&[row.projection]).add(row.parked_keys as f64);
+            silent.with_label_values(&[row.projection]).set(row.polled_seconds);
+        }
+    }
+    Ok(())
+}
+
+async fn database(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
+    let pools = GaugeVec::new(Opts::new("pool_connections", "Database connections."), &["pool", "state"])?;
+    into.register(Box::new(pools.clone()))?;
+    for (name, pool) in [("log", app.log.pg()), ("reads", &app.reads)] {
+        let idle = pool.num_idle() as f64;
+        pools.with_label_values(&[name, "idle"]).set(idle);
+        pools.with_label_values(&[name, "busy"]).set(f64::from(pool.size()) - idle);
+    }
+    if let Ok(Ok(head)) = timeout(PATIENCE, log::head(app.log.pg())).await {
+        one(into, "log_head_position", "Last position given out.", head.position as f64)?;
+        one(into, "log_epoch", "Epoch of the log.", f64::from(head.epoch))?;
+    }
+    if let Ok(Ok(left)) = timeout(PATIENCE, log::partitions_ahead(app.log.pg())).await {
+        one(into, "log_positions_left", "Positions before the last partition is full.", left as f64)?;
+    }
+    if let Ok(Ok(age)) = timeout(PATIENCE, log::wait_free_snapshot_age(app.log.pg())).await {
+        one(into, "postgres_oldest_snapshot_seconds", "Age of the oldest snapshot anybody holds.", age)?;
+    }
+    Ok(())
+}
+
+fn one(into: &Registry, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
+    let gauge = Gauge::new(name, help)?;
+    gauge.set(value);
+    into.register(Box::new(gauge))
+}
+
+fn labelled(into: &Registry, name: &str, help: &str) -> Result<GaugeVec, prometheus::Error> {
+    let gauge = GaugeVec::new(Opts::new(name, help), &["projection"])?;
+    into.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}

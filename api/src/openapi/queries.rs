@@ -1,0 +1,159 @@
+use utoipa::openapi::{
+    Content, HttpMethod, PathItem, PathsBuilder, Ref, ResponseBuilder,
+    path::{Operation, OperationBuilder, ParameterIn},
+    security::SecurityRequirement,
+};
+
+use super::commands::{parameter, problem};
+
+/// One query, as the documentation shows it.
+struct Query {
+    path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    parameters: &'static [(&'static str, &'static str)],
+    schema: Option<&'static str>,
+    refusals: &'static [(&'static str, &'static [&'static str])],
+    /// `Min-Position` and `If-None-Match` are understood.
+    reads_model: bool,
+    token: bool,
+}
+
+const BAD: (&str, &[&str]) = ("400", &["bad-parameter"]);
+const LATE: (&str, &[&str]) = ("503", &["not-caught-up", "overload", "unavailable"]);
+const LOST: (&str, &[&str]) = ("409", &["position-lost"]);
+const NOBODY: (&str, &[&str]) = ("401", &["unauthorised"]);
+const NOTHING: (&str, &[&str]) = ("404", &["not-found"]);
+const ROLE: (&str, &[&str]) = ("403", &["missing-role"]);
+
+const QUERIES: &[Query] = &[
+    Query {
+        path: "/v1/nodes",
+        id: "nodes-on-the-map",
+        tag: "nodes",
+        summary: "Nodes within a box, in the order of their cells.",
+        parameters: &[
+            ("bbox", "min_lon,min_lat,max_lon,max_lat; min_lon > max_lon crosses the antimeridian."),
+            ("kind", "Any of these kinds, a comma list."),
+            ("tag", "Any of these tags, a comma list."),
+            ("limit", "1 to 1000, 100 when absent."),
+            ("cursor", "`page.next_cursor` of the page before."),
+        ],
+        schema: Some("NodeList"),
+        refusals: &[BAD, NOBODY, LOST, LATE],
+        reads_model: true,
+        token: false,
+    },
+    Query {
+        path: "/v1/nodes/{id}",
+        id: "node-page",
+        tag: "nodes",
+        summary: "One node with its creator and history.",
+        parameters: &[],
+        schema: Some("NodePage"),
+        refusals: &[BAD, NOBODY, NOTHING, LOST, LATE],
+        reads_model: true,
+        token: false,
+    },
+    Query {
+        path: "/v1/accounts/{id}",
+        id: "account-page",
+        tag: "accounts",
+        summary: "One account; contact data only for itself and admins.",
+        parameters: &[],
+        schema: Some("Account"),
+        refusals: &[BAD, NOBODY, NOTHING, LOST, LATE],
+        reads_model: true,
+        token: false,
+    },
+    Query {
+        path: "/v1/audit/events",
+        id: "audit-events",
+        tag: "audit",
+        summary: "The log as it is stored, for auditors; personal fields stay sealed.",
+        parameters: &[
+            ("after", "A position, exclusive; `page.next_cursor` of the page before."),
+            ("limit", "1 to 1000, 100 when absent."),
+            ("aggregate", "A type, or a type and an id: node/01920000-…"),
+            ("type", "An event type, for example NodeTied. Scans 10,000 positions per request."),
+            ("actor", "An account's id, or system. Scans 10,000 positions per request."),
+        ],
+        schema: Some("AuditList"),
+        refusals: &[BAD, NOBODY, ROLE, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/health/ready",
+        id: "health-ready",
+        tag: "operations",
+        summary: "How everything this process needs is; 503 with the same body when it cannot work.",
+        parameters: &[],
+        schema: Some("Health"),
+        refusals: &[],
+        reads_model: false,
+        token: false,
+    },
+    Query {
+        path: "/health/live",
+        id: "health-live",
+        tag: "operations",
+        summary: "The process answers.",
+        parameters: &[],
+        schema: None,
+        refusals: &[],
+        reads_model: false,
+        token: false,
+    },
+    Query {
+        path: "/metrics",
+        id: "metrics",
+        tag: "operations",
+        summary: "Prometheus' text form; from this machine, or with the role operator.",
+        parameters: &[],
+        schema: None,
+        refusals: &[NOBODY, ROLE],
+        reads_model: false,
+        token: false,
+    },
+];
+
+pub(super) fn query_paths(paths: PathsBuilder) -> PathsBuilder {
+    QUERIES
+        .iter()
+        .fold(paths, |paths, query| paths.path(query.path, PathItem::new(HttpMethod::Get, operation(query))))
+}
+
+fn operation(query: &Query) -> Operation {
+    let mut parameters: Vec<_> =
+        query.parameters.iter().map(|(name, text)| parameter(name, ParameterIn::Query, text)).collect();
+    if query.path.contains("{id}") {
+        parameters.push(parameter("id", ParameterIn::Path, "UUID with hyphens."));
+    }
+    if query.reads_model {
+        let wait = "Answer only when the read model has seen this position; waits up to 2 s.";
+        parameters.push(parameter("Min-Position", ParameterIn::Header, wait));
+        parameters.push(parameter("If-None-Match", ParameterIn::Header, "An ETag; 304 when unchanged."));
+    }
+    let mut fine = ResponseBuilder::new().description("The answer.");
+    if let Some(schema) = query.schema {
+        fine = fine.content("application/json", Content::new(Some(Ref::from_schema_name(schema))));
+    }
+    let mut operation = OperationBuilder::new()
+        .tag(query.tag)
+        .operation_id(Some(query.id))
+        .summary(Some(query.summary))
+        .parameters(Some(parameters))
+        .response("200", fine.build());
+    for (status, codes) in query.refusals {
+        operation = operation.response(*status, problem(codes));
+    }
+    if query.reads_model {
+        operation = operation.response("304", ResponseBuilder::new().description("Unchanged.").build());
+    }
+    if query.token {
+        operation = operation.security(SecurityRequirement::new("token", Vec::<String>::new()));
+    }
+    operation.build()
+}

@@ -1,0 +1,103 @@
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
+    },
+    response::Response,
+};
+use kernel::Position;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    http::{EntityTag, none_match},
+    problem::Problem,
+};
+
+/// One page of a list.
+#[derive(Serialize, ToSchema)]
+#[schema(bound = "T: ToSchema")]
+pub struct ListDocument<T> {
+    pub items: Vec<T>,
+    pub page: PageDocument,
+    /// How far the read model was.
+    pub position: Position,
+    /// Some of the items could not be brought up to date; see the operators' parked events.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Page)]
+pub struct PageDocument {
+    /// Opaque, exclusive; `null` on the last page.
+    pub next_cursor: Option<String>,
+    pub has_more: bool,
+}
+
+/// Who may keep an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// Anybody, after asking whether it is still the same.
+    Revalidate,
+    /// It holds something personal: nobody.
+    Never,
+}
+
+/// The answer, or 304 when the caller has it already.
+///
+/// # Errors
+/// 500 when it does not serialise.
+pub fn answer<T: Serialize>(
+    headers: &HeaderMap,
+    document: &T,
+    tag: EntityTag,
+    caching: Caching,
+) -> Result<Response, Problem> {
+    let mut response = if none_match(headers, tag) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        let body = serde_json::to_vec(document).map_err(|error| {
+            tracing::error!(kind = ?error.classify(), "an answer could not be written as JSON");
+            Problem::internal()
+        })?;
+        let mut response = Response::new(Body::from(body));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(ETAG, tag.into());
+    headers.insert(
+        CACHE_CONTROL,
+        HeaderValue::from_static(match caching {
+            Caching::Revalidate => "no-cache",
+            Caching::Never => "no-store",
+        }),
+    );
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn who_has_the_answer_already_gets_304_with_the_same_tag() {
+        let mut headers = HeaderMap::new();
+        let tag = EntityTag::Read(2, 9);
+        let first = answer(&headers, &json!({}), tag, Caching::Never).unwrap();
+        assert_eq!(
+            (first.status(), &first.headers()[CACHE_CONTROL]),
+            (StatusCode::OK, &HeaderValue::from_static("no-store"))
+        );
+        headers.insert("if-none-match", first.headers()[ETAG].clone());
+        let second = answer(&headers, &json!({}), tag, Caching::Never).unwrap();
+        assert_eq!(second.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(second.headers()[ETAG], "\"2-9\"");
+    }
+}

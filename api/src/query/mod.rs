@@ -1,0 +1,11 @@
+//! What all queries have in common (CONTRACTS §5): catching up with `Min-Position`, entity tags,
+//! the envelope of lists, and what their failures look like.
+
+mod caught_up;
+mod document;
+mod failure;
+mod run;
+
+pub use caught_up::caught_up;
+pub use document::{Caching, ListDocument, PageDocument, answer};
+pub use run::run;

@@ -1,0 +1,26 @@
+//! What can be configured: one struct per subsystem, each option a flag and an environment
+//! variable of the same name (CONTRACTS §6). Nothing else in this crate reads the environment.
+
+mod auth;
+mod cli;
+mod database;
+mod http;
+mod later;
+mod place;
+mod roles;
+mod secret;
+mod stream;
+mod telemetry;
+mod units;
+
+pub use auth::AuthSettings;
+pub use cli::{Cli, Command, MigrateSettings, ServeSettings, TokenSettings};
+pub use database::{DatabaseSettings, KeyStoreSettings};
+pub use http::HttpSettings;
+pub use later::LaterSettings;
+pub use place::PlaceSettings;
+pub use roles::{Role, Roles};
+pub use secret::SecretText;
+pub use stream::{StreamSettings, UnusedRedis};
+pub use telemetry::{LogFormat, TelemetrySettings};
+pub use units::{Bytes, Span};

@@ -1,0 +1,9 @@
+//! `/v1/accounts`.
+
+mod collection;
+mod convert;
+mod queries;
+mod wire;
+
+pub use collection::collection;
+pub use queries::one;

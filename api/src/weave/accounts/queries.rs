@@ -1,0 +1,50 @@
+use axum::{
+    extract::{Request, State},
+    http::request::Parts,
+    response::Response,
+};
+use projections::weave::account_page::{AccountDetail, Viewer, account_detail};
+use serde::Serialize;
+
+use crate::{
+    app::{App, Shared},
+    command::parse_id,
+    http::{EntityTag, Lane, Params},
+    problem::Problem,
+    query::{Caching, answer, caught_up, run},
+    weave::nodes::{is_stale, refuse_stale},
+};
+
+const PAGE: &str = "account_page";
+
+/// `GET /v1/accounts/{id}`
+pub async fn one(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    run(&app, Lane::Queries, shown(&app, &parts)).await
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    account: AccountDetail,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
+}
+
+async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    let identity = app.verifier.identity_if_any(&parts.headers)?;
+    Params::parse(parts.uri.query(), &[])?;
+    let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
+    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
+    let wanted = caught_up(app, &parts.headers, &[PAGE]).await?;
+    let stale = is_stale(app, PAGE, vec![id.to_string()]).await?;
+    refuse_stale(stale, wanted)?;
+    let viewer = identity.map_or_else(Viewer::default, |identity| Viewer {
+        account: Some(identity.account),
+        admin: identity.roles.admin,
+    });
+    let account = account_detail(&app.reads, &app.sealer, id, viewer).await?;
+    let account = account.ok_or_else(|| Problem::not_found("There is no such account."))?;
+    let tag = EntityTag::Read(account.version, account.position);
+    answer(&parts.headers, &Shown { account, stale }, tag, Caching::Never)
+}

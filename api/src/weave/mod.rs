@@ -1,0 +1,8 @@
+//! The Weltgewebe over HTTP: one folder per collection, with its commands as they are written
+//! in JSON (`wire`) and its queries.
+
+pub mod accounts;
+pub mod nodes;
+mod point;
+
+pub use point::Point;

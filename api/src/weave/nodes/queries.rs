@@ -1,0 +1,118 @@
+use std::borrow::Cow;
+
+use axum::{
+    extract::{Request, State},
+    http::request::Parts,
+    response::Response,
+};
+use eventstore::subscription::stale_keys;
+use kernel::Position;
+use projections::{
+    MapCursor,
+    geo::BBox,
+    weave::{
+        node::NodeShape,
+        node_map::nodes_in_bbox,
+        node_page::{NodeDetail, node_detail},
+    },
+};
+use serde::Serialize;
+
+use crate::{
+    app::{App, Shared},
+    command::parse_id,
+    http::{EntityTag, Lane, Params},
+    problem::Problem,
+    query::{Caching, ListDocument, PageDocument, answer, caught_up, run},
+};
+
+const MAP: &str = "node_map";
+const PAGE: &str = "node_page";
+/// A page's creator and history come from here.
+const ACCOUNTS: &str = "account_page";
+
+/// `GET /v1/nodes?bbox=&kind=&tag=&limit=&cursor=`
+pub async fn list(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    run(&app, Lane::Queries, listed(&app, &parts)).await
+}
+
+async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    app.verifier.identity_if_any(&parts.headers)?;
+    let params = Params::parse(parts.uri.query(), &["bbox", "kind", "tag", "limit", "cursor"])?;
+    let bbox = BBox::parse(params.get("bbox").unwrap_or("-180,-90,180,90"))
+        .map_err(|error| Problem::bad_parameter("bbox", sentence(&error)))?;
+    let (kinds, tags) = (params.set("kind")?, params.set("tag")?);
+    let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
+    let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
+    let cursor = params.get("cursor").map(MapCursor::parse).transpose();
+    let cursor = cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?;
+    let wanted = caught_up(app, &parts.headers, &[MAP]).await?;
+    let page = nodes_in_bbox(&app.reads, bbox, &kinds, &tags, limit, cursor).await?;
+    let stale = is_stale(app, MAP, page.items.iter().map(|node| node.id.to_string()).collect()).await?;
+    refuse_stale(stale, wanted)?;
+    let document = ListDocument {
+        items: page.items,
+        page: PageDocument { next_cursor: page.next_cursor, has_more: page.has_more },
+        position: page.position,
+        stale,
+    };
+    answer::<ListDocument<NodeShape>>(
+        &parts.headers,
+        &document,
+        EntityTag::List(page.position),
+        Caching::Revalidate,
+    )
+}
+
+/// `GET /v1/nodes/{id}`
+pub async fn one(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    run(&app, Lane::Queries, shown(&app, &parts)).await
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    node: NodeDetail,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
+}
+
+async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    app.verifier.identity_if_any(&parts.headers)?;
+    Params::parse(parts.uri.query(), &[])?;
+    let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
+    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
+    let wanted = caught_up(app, &parts.headers, &[PAGE, ACCOUNTS]).await?;
+    let stale = is_stale(app, PAGE, vec![id.to_string()]).await?;
+    refuse_stale(stale, wanted)?;
+    let node = node_detail(&app.reads, &app.sealer, id).await?;
+    let node = node.ok_or_else(|| Problem::not_found("There is no such node."))?;
+    let tag = EntityTag::Read(node.node.version, node.position);
+    // The creator's title is personal.
+    answer(&parts.headers, &Shown { node, stale }, tag, Caching::Never)
+}
+
+/// Whether one of these rows waits for a parked event.
+pub(crate) async fn is_stale(app: &App, read_model: &str, keys: Vec<String>) -> Result<bool, Problem> {
+    if keys.is_empty() {
+        return Ok(false);
+    }
+    Ok(!stale_keys(&app.reads, read_model, &keys).await?.is_empty())
+}
+
+/// Who asked for a position must not get a row that is behind it.
+pub(crate) fn refuse_stale(stale: bool, wanted: Option<Position>) -> Result<(), Problem> {
+    if stale && wanted.is_some() { Err(Problem::not_caught_up()) } else { Ok(()) }
+}
+
+/// The error's words as a sentence; they name forms, never values.
+fn sentence(error: &dyn std::error::Error) -> Cow<'static, str> {
+    let mut text = error.to_string();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    text.push('.');
+    text.into()
+}

@@ -1,0 +1,177 @@
+//! The long texts of `--help`: what to do when, examples, exit codes.
+
+macro_rules! exit_codes {
+    ($one:literal) => {
+        concat!(
+            "\nExit codes: 0 fine · 1 ",
+            $one,
+            " · 2 could not run (one sentence on standard error) · 130 interrupted"
+        )
+    };
+}
+
+pub const TOP: &str = concat!(
+    "\
+Without URLs it uses the private servers of DATA_DIR: it attaches to them while `api` runs, and
+starts (and stops) them itself when nobody does. Postgres is the truth: whatever else is lost or
+wrong (stream, read models, reservations) can be rebuilt from it with the commands above.
+
+What to do when …
+  something looks wrong                    replay status
+  a page shows old or wrong data           replay verify, then replay rebuild <name>
+  a rebuild made it worse                  replay rollback <name>
+  an answer says `stale: true`             replay parked list, then retry or skip
+  the relay reports a fork                 replay stream verify, then replay stream rebuild
+  every command is answered 503 after a    replay epoch status, then
+  failover or a restored backup            replay epoch advance --reason \"…\"
+  an e-mail address is taken by nobody     replay reservations rebuild
+",
+    exit_codes!("a difference, a miss, a refusal by rule"),
+    "\nReference: `replay <command> --help`."
+);
+
+pub const STATUS: &str = concat!(
+    "\
+Reads only, and works on a standby and on a server that is refused. Problems are listed at the end
+under `attention`; they do not change the exit code.
+
+Examples:
+  replay status
+  replay status --json | jq '.projections[] | {name, lag}'
+",
+    exit_codes!("not used")
+);
+
+pub const VERIFY: &str = concat!(
+    "\
+Folds the whole log into scratch tables and compares every row with what is served, by hash first.
+Commands and reads go on meanwhile; each read model stands still for the moment its hashes are taken.
+Keys that are parked are named and not compared.
+
+Examples:
+  replay verify                     all read models
+  replay verify node_page           one of them
+  replay verify --json | jq '.read_models[] | select(.difference)'
+",
+    exit_codes!("a difference: the first one of each read model is named")
+);
+
+pub const REBUILD: &str = concat!(
+    "\
+Builds the next generation beside the present one, compares it with the log, then switches the views
+in one transaction. The one before is kept and fed for a day: `replay rollback` goes back to it.
+Interrupted or killed, the same command goes on where it stopped.
+
+Examples:
+  replay rebuild node_page
+  replay rebuild --all
+",
+    exit_codes!("the new generation does not agree with the log, nothing was switched")
+);
+
+pub const ROLLBACK: &str = concat!(
+    "\
+Shows the generation that was live before the last rebuild. It has been fed ever since, so it is as
+current as the present one. Doing it twice comes back to where you were.
+
+Example:
+  replay rollback node_page
+",
+    exit_codes!("there is no generation to go back to")
+);
+
+pub const STREAM_VERIFY: &str = concat!(
+    "\
+Compares every message that is still in the stream with the log, by sequence and event id. What the
+stream has dropped by age or size, or has not got yet, is no fault.
+
+Examples:
+  replay stream verify
+  replay stream verify --from 1000000 --to 2000000
+",
+    exit_codes!("a hole, a foreign message, or a stream that goes further than the log")
+);
+
+pub const STREAM_REBUILD: &str = concat!(
+    "\
+Deletes the stream of the present epoch and publishes it again from the log. Read models are not
+disturbed: they read from Postgres while messages are missing. A running relay helps.
+
+Example:
+  replay stream rebuild
+",
+    exit_codes!("the log and the new stream do not agree")
+);
+
+pub const PARKED_LIST: &str = concat!(
+    "\
+An event that cannot be applied parks its key: later events of the same key queue behind it, all
+other keys go on. Answers that show a parked key say `stale: true`.
+
+Examples:
+  replay parked list
+  replay parked list node_page --json
+",
+    exit_codes!("not used")
+);
+
+pub const PARKED_RETRY: &str = concat!(
+    "\
+Rebuilds parked keys from the log. Use it after the cause is gone, usually with a new program version.
+
+Examples:
+  replay parked retry node_page
+  replay parked retry node_page --key 01920000-0000-7000-8000-000000000001
+",
+    exit_codes!("some keys are still parked; the first event in the way of each is named")
+);
+
+pub const PARKED_SKIP: &str = concat!(
+    "\
+Decides that one event has no effect on one key, for good and in every generation to come, then
+applies what queued behind it. The event stays in the log.
+
+Example:
+  replay parked skip node_page 01920000-0000-7000-8000-000000000001 4711 --reason \"broken import of May\"
+",
+    exit_codes!("that event is not parked for that key, or the key is still parked behind another one")
+);
+
+pub const EPOCH_STATUS: &str = concat!(
+    "\
+Says which server the log belongs to, which server answered, and what the stream holds beyond the
+log. Reads only; works on a standby and on a promoted replica.
+
+Example:
+  replay epoch status
+",
+    exit_codes!("this server may not be written to")
+);
+
+pub const EPOCH_ADVANCE: &str = concat!(
+    "\
+After a failover to a replica, or a restore from a backup, every append is refused until this command
+decides that the log goes on here. It refuses when the stream or a read model holds events this log
+has lost, and names them: better promote a server that has them. --accept-loss gives them up.
+Make sure that the old server is gone or fenced off first: it cannot know that it is not asked any more.
+Processes of the old epoch must be restarted. Calling it again completes what was interrupted.
+
+Examples:
+  replay epoch advance --reason \"primary's disk failed, replica 2 promoted\"
+  replay epoch advance --reason \"…\" --accept-loss
+",
+    exit_codes!("refused: nothing has changed, a standby, or events would be lost")
+);
+
+pub const RESERVATIONS_REBUILD: &str = concat!(
+    "\
+Restores which e-mail addresses are taken and how many nodes each guest has tied, from the log. Needs
+the key store: addresses are encrypted, and only their keyed hash is kept. Registrations wait for
+the moment in which the rows are exchanged.
+
+Examples:
+  replay reservations rebuild --check      compares only
+  replay reservations rebuild
+",
+    exit_codes!("with --check: they differ; without: two living accounts share an address")
+);

@@ -1,0 +1,48 @@
+use std::{str::FromStr, time::Duration};
+
+/// A length of time as people write it: `90s`, `15m`, `24h`, `30d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// An amount of data: a number with `KiB`, `MiB`, `GiB`, `TiB`, or bytes without a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bytes(pub u64);
+
+impl FromStr for Span {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let seconds = scaled(text, &[("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)])
+            .ok_or("write a number and one of s, m, h, d, for example 24h")?;
+        Ok(Self(Duration::from_secs(seconds)))
+    }
+}
+
+impl FromStr for Bytes {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("", 1)];
+        scaled(text, &units).map(Self).ok_or("write a number and one of KiB, MiB, GiB, TiB, for example 4GiB")
+    }
+}
+
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit.trim())?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_bytes_are_read_as_the_application_reads_them() {
+        assert_eq!("24h".parse(), Ok(Span(Duration::from_secs(86_400))));
+        assert_eq!("4GiB".parse(), Ok(Bytes(4 << 30)));
+        assert!("4GB".parse::<Bytes>().is_err() && "h".parse::<Span>().is_err());
+    }
+}

@@ -1,0 +1,70 @@
+//! One file per command. Each opens what it needs, works, and closes it again.
+
+mod epoch;
+mod names;
+mod parked;
+mod rebuild;
+mod reservations;
+mod status;
+mod stream;
+mod verify;
+mod watching;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Answer, Cli, Failure,
+    cli::{Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+    servers::{Need, Servers},
+    terminal::Screen,
+};
+
+/// What every command gets.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub servers: &'a Servers,
+    pub screen: &'a Screen,
+    pub stop: &'a CancellationToken,
+}
+
+pub async fn dispatch(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> Result<Answer, Failure> {
+    let opening = Servers::open(&cli.common, need(&cli.command), screen);
+    // Dropped while starting, private servers are stopped.
+    let servers = crate::interrupt::or_interrupted(stop, "nothing was done", Box::pin(opening)).await?;
+    let answer = Box::pin(work(&cli.command, Context { servers: &servers, screen, stop })).await;
+    screen.finish();
+    servers.close().await;
+    answer
+}
+
+const fn need(command: &Command) -> Need {
+    match command {
+        Command::Status | Command::Epoch(_) => Need::STREAM_IF_THERE,
+        Command::Stream(_) => Need::LOG_AND_STREAM,
+        Command::Reservations(_) => Need::LOG_AND_KEYS,
+        Command::Verify { .. } | Command::Rebuild(_) | Command::Rollback { .. } | Command::Parked(_) => {
+            Need::LOG
+        }
+    }
+}
+
+async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure> {
+    match command {
+        Command::Status => status::run(context).await,
+        Command::Verify { names } => verify::run(context, names).await,
+        Command::Rebuild(arguments) => rebuild::run(context, arguments).await,
+        Command::Rollback { name } => rebuild::rollback(context, name).await,
+        Command::Stream(StreamCommand::Verify { from, to }) => stream::verify(context, *from, *to).await,
+        Command::Stream(StreamCommand::Rebuild) => stream::rebuild(context).await,
+        Command::Parked(ParkedCommand::List { name }) => parked::list(context, name.as_deref()).await,
+        Command::Parked(ParkedCommand::Retry { name, keys }) => parked::retry(context, name, keys).await,
+        Command::Parked(ParkedCommand::Skip { name, key, position, reason }) => {
+            parked::skip(context, name, key, *position, reason).await
+        }
+        Command::Epoch(EpochCommand::Status) => epoch::status(context).await,
+        Command::Epoch(EpochCommand::Advance(arguments)) => epoch::advance(context, arguments).await,
+        Command::Reservations(ReservationsCommand::Rebuild { check }) => {
+            reservations::run(context, *check).await
+        }
+    }
+}

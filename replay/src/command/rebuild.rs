@@ -1,0 +1,90 @@
+use eventstore::generation::{self, Rebuilt};
+use serde::Serialize;
+
+use super::{Context, names, verify::Rows, watching::Watching};
+use crate::{
+    Answer, Failure,
+    cli::RebuildArguments,
+    terminal::{count, counted},
+};
+
+#[derive(Serialize)]
+struct Report {
+    read_models: Vec<One>,
+}
+
+#[derive(Serialize)]
+struct One {
+    name: &'static str,
+    generation: i32,
+    position: i64,
+    events: i64,
+    rows: Vec<Rows>,
+    compared_keys: usize,
+    parked_keys: Vec<String>,
+}
+
+pub async fn run(context: Context<'_>, arguments: &RebuildArguments) -> Result<Answer, Failure> {
+    // With `--all` there are no names, and no names mean all.
+    let registry = names::chosen(&arguments.names)?;
+    let watching = Watching::new(context.screen, "reading the log");
+    let tell = |progress| watching.tell(progress);
+    let work = generation::rebuild(context.servers.owner(), &registry, &tell, context.stop);
+    let models: Vec<One> = Box::pin(work).await?.into_iter().map(One::of).collect();
+    let lines: Vec<String> = models.iter().flat_map(One::lines).collect();
+    Ok(Answer::new(&Report { read_models: models }).lines(lines))
+}
+
+impl One {
+    fn of(rebuilt: Rebuilt) -> Self {
+        Self {
+            name: rebuilt.projection,
+            generation: rebuilt.generation,
+            position: rebuilt.position,
+            events: rebuilt.sentinel.count,
+            rows: rebuilt.rows.into_iter().map(|(table, rows)| Rows { table, rows }).collect(),
+            compared_keys: rebuilt.sampled_keys,
+            parked_keys: rebuilt.parked_keys,
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Self { name, generation, .. } = self;
+        let rows = self.rows.iter().map(|one| one.rows).sum();
+        let mut lines = vec![format!(
+            "{name}: generation {generation} is live at position {} ({} from {}, {} compared one by one); \
+             back with `replay rollback {name}`",
+            count(self.position),
+            counted(rows, "row", "rows"),
+            counted(self.events, "event", "events"),
+            counted(i64::try_from(self.compared_keys).unwrap_or(i64::MAX), "key", "keys"),
+        )];
+        if !self.parked_keys.is_empty() {
+            lines.push(format!(
+                "{name}: still parked: {} (see `replay parked list {name}`)",
+                self.parked_keys.join(", ")
+            ));
+        }
+        lines
+    }
+}
+
+#[derive(Serialize)]
+struct RolledBack<'a> {
+    name: &'a str,
+    generation: i32,
+    position: i64,
+}
+
+pub async fn rollback(context: Context<'_>, name: &str) -> Result<Answer, Failure> {
+    let registry = names::chosen(&[name.to_owned()])?;
+    let watching = Watching::new(context.screen, "catching up");
+    let tell = |progress| watching.tell(progress);
+    let work = generation::rollback(context.servers.owner(), &registry, name, &tell, context.stop);
+    let (generation, position) = Box::pin(work).await?;
+    let line = format!(
+        "{name}: generation {generation} is live again at position {}; the same command goes back",
+        count(position)
+    );
+    Ok(Answer::new(&RolledBack { name, generation, position }).line(line))
+}

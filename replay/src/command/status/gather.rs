@@ -1,0 +1,172 @@
+use eventstore::{
+    epoch::{self, EpochStatus, Standing},
+    log,
+    subscription::{Checkpoint, GenerationState, checkpoints},
+};
+use sqlx::PgPool;
+
+use super::{
+    super::{Context, names},
+    report::{Log, Outbox, Projection, Report, Stream},
+};
+use crate::{
+    Failure,
+    terminal::{age, count},
+};
+
+/// Older snapshots slow every append.
+const OLD_SNAPSHOT_SECONDS: f64 = 60.0;
+/// Above this share the stream is about to drop what readers may still need.
+const NEARLY_FULL: f64 = 0.8;
+
+pub async fn gather(context: Context<'_>) -> Result<Report, Failure> {
+    let pool = context.servers.owner();
+    let standing = epoch::status(pool).await?;
+    let mut report = Report {
+        log: log_part(context, pool, &standing).await?,
+        stream: stream_part(context, &standing).await,
+        outbox: outbox_part(pool, standing.position).await?,
+        projections: projections_part(pool, standing.position).await?,
+        attention: Vec::new(),
+    };
+    report.attention = attention(&report, &standing);
+    Ok(report)
+}
+
+async fn log_part(context: Context<'_>, pool: &PgPool, standing: &EpochStatus) -> Result<Log, Failure> {
+    let partitions_ahead =
+        sqlx::query_file_scalar!("src/command/status/sql/partitions_ahead.sql").fetch_one(pool).await?;
+    Ok(Log {
+        database: context.servers.told_database(),
+        epoch: standing.epoch,
+        head: standing.position,
+        recorded_at: standing.recorded_at,
+        server: standing.this_server.to_string(),
+        standing: standing.standing().to_string(),
+        may_be_written: standing.standing() == Standing::Ours,
+        partitions_ahead,
+        positions_left: log::partitions_ahead(pool).await?,
+        oldest_snapshot_seconds: log::wait_free_snapshot_age(pool).await?,
+    })
+}
+
+async fn stream_part(context: Context<'_>, standing: &EpochStatus) -> Stream {
+    let absent = |name, problem| Stream {
+        name,
+        first: None,
+        last: None,
+        messages: None,
+        bytes: None,
+        fullness: None,
+        lag: None,
+        problem: Some(problem),
+    };
+    let client = match context.servers.stream(standing).await {
+        Ok(client) => client,
+        Err(failure) => return absent(None, failure.sentence().to_owned()),
+    };
+    match client.state().await {
+        Ok(state) => Stream {
+            first: Some(state.first),
+            last: Some(state.last),
+            messages: Some(state.messages),
+            bytes: Some(state.bytes),
+            fullness: Some(state.fullness()),
+            lag: Some((standing.position - state.last).max(0)),
+            name: Some(state.name),
+            problem: (state.last > standing.position)
+                .then(|| format!("it goes on to {}, beyond the log", count(state.last))),
+        },
+        Err(error) => absent(Some(client.name().to_owned()), error.to_string()),
+    }
+}
+
+async fn outbox_part(pool: &PgPool, head: i64) -> Result<Vec<Outbox>, Failure> {
+    let rows = sqlx::query_file!("src/command/status/sql/outbox.sql").fetch_all(pool).await?;
+    let outbox =
+        |lag, (destination, epoch, position, leased)| Outbox { destination, epoch, position, lag, leased };
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            outbox((head - row.position).max(0), (row.destination, row.epoch, row.position, row.leased))
+        })
+        .collect())
+}
+
+async fn projections_part(pool: &PgPool, head: i64) -> Result<Vec<Projection>, Failure> {
+    let parked = sqlx::query_file!("src/command/status/sql/parked.sql").fetch_all(pool).await?;
+    let parked_of = |checkpoint: &Checkpoint| {
+        parked
+            .iter()
+            .find(|row| row.projection == checkpoint.projection && row.generation == checkpoint.generation)
+            .map_or((0, 0), |row| (row.keys, row.events))
+    };
+    Ok(checkpoints(pool)
+        .await?
+        .into_iter()
+        .map(|checkpoint| {
+            let (parked_keys, parked_events) = parked_of(&checkpoint);
+            Projection {
+                generation: checkpoint.generation,
+                state: match checkpoint.state {
+                    GenerationState::Building => "building",
+                    GenerationState::Live => "live",
+                    GenerationState::Retained => "retained",
+                },
+                epoch: checkpoint.epoch,
+                position: checkpoint.position,
+                lag: head - checkpoint.position,
+                events: checkpoint.event_count,
+                parked_keys,
+                parked_events,
+                pinned: checkpoint.pinned_at.is_some(),
+                problem: checkpoint.problem,
+                updated_at: checkpoint.updated_at,
+                name: checkpoint.projection,
+            }
+        })
+        .collect())
+}
+
+/// What an operator should know without reading the rest.
+fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
+    let mut found = Vec::new();
+    if standing.standing() != Standing::Ours {
+        found.push(format!("{} (replay epoch status)", standing.standing()));
+    }
+    if report.log.partitions_ahead == 0 {
+        let left = count(report.log.positions_left);
+        found.push(format!("no partition is ahead: appends stop after {left} more events"));
+    }
+    for one in report.projections.iter().filter(|one| one.state != "retained") {
+        let Projection { name, generation, .. } = one;
+        if one.epoch < standing.epoch {
+            found.push(format!(
+                "{name} generation {generation} belongs to an earlier epoch (replay rebuild {name})"
+            ));
+        }
+        if let Some(problem) = &one.problem {
+            found.push(format!("{name} generation {generation} does not move: {problem}"));
+        }
+        if one.parked_keys > 0 && one.state == "live" {
+            let keys = count(one.parked_keys);
+            found.push(format!("{name} has {keys} parked keys (replay parked list {name})"));
+        }
+    }
+    for name in names::registry().names() {
+        if !report.projections.iter().any(|one| one.name == name && one.state == "live") {
+            found.push(format!("{name} has no live generation: start the application once"));
+        }
+    }
+    if let Some(problem) = &report.stream.problem {
+        found.push(format!("stream: {problem}"));
+    }
+    if report.stream.fullness.is_some_and(|share| share >= NEARLY_FULL) {
+        found.push("the stream is nearly full: its oldest messages are about to be dropped".to_owned());
+    }
+    if report.log.oldest_snapshot_seconds > OLD_SNAPSHOT_SECONDS {
+        let old = age(report.log.oldest_snapshot_seconds);
+        found.push(format!("somebody has held a database snapshot for {old}, which slows every append"));
+    }
+    found
+}

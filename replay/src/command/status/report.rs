@@ -1,0 +1,74 @@
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+/// Everything `replay status` says. Field names are what scripts rely on.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub log: Log,
+    pub stream: Stream,
+    pub outbox: Vec<Outbox>,
+    pub projections: Vec<Projection>,
+    /// Sentences about what should be looked at, the worst first.
+    pub attention: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Log {
+    pub database: String,
+    pub epoch: i32,
+    pub head: i64,
+    /// Database time of the last event.
+    pub recorded_at: DateTime<Utc>,
+    pub server: String,
+    pub standing: String,
+    pub may_be_written: bool,
+    /// Attached partitions that nothing has been written to yet.
+    pub partitions_ahead: i64,
+    /// Positions left before the last attached partition is full.
+    pub positions_left: i64,
+    /// Age of the oldest snapshot anybody holds.
+    pub oldest_snapshot_seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Stream {
+    pub name: Option<String>,
+    pub first: Option<i64>,
+    pub last: Option<i64>,
+    pub messages: Option<u64>,
+    pub bytes: Option<u64>,
+    /// Share of its limit in use, 0 to 1.
+    pub fullness: Option<f64>,
+    /// Events not in the stream yet.
+    pub lag: Option<i64>,
+    /// Why it could not be asked.
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Outbox {
+    pub destination: String,
+    pub epoch: i32,
+    pub position: i64,
+    pub lag: i64,
+    /// A relay holds the lease at this moment.
+    pub leased: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Projection {
+    pub name: String,
+    pub generation: i32,
+    /// building, live or retained.
+    pub state: &'static str,
+    pub epoch: i32,
+    pub position: i64,
+    pub lag: i64,
+    pub events: i64,
+    pub parked_keys: i64,
+    pub parked_events: i64,
+    /// Held by a verifier at this moment.
+    pub pinned: bool,
+    pub problem: Option<String>,
+    pub updated_at: DateTime<Utc>,
+}

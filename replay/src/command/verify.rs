@@ -1,0 +1,124 @@
+use eventstore::generation::{self, Difference, DifferenceKind, Verified};
+use serde::Serialize;
+
+use super::{Context, names, watching::Watching};
+use crate::{
+    Answer, Failure,
+    terminal::{count, counted},
+};
+
+#[derive(Serialize)]
+struct Report {
+    read_models: Vec<One>,
+}
+
+#[derive(Serialize)]
+struct One {
+    name: &'static str,
+    generation: i32,
+    position: i64,
+    agrees: bool,
+    events: i64,
+    rows: Vec<Rows>,
+    parked_keys: Vec<String>,
+    difference: Option<Found>,
+}
+
+#[derive(Serialize)]
+pub struct Rows {
+    pub table: &'static str,
+    pub rows: i64,
+}
+
+#[derive(Serialize)]
+struct Found {
+    table: String,
+    key: String,
+    kind: &'static str,
+    columns: Vec<String>,
+    sentence: String,
+}
+
+pub async fn run(context: Context<'_>, names: &[String]) -> Result<Answer, Failure> {
+    let registry = names::chosen(names)?;
+    let watching = Watching::new(context.screen, "folding the log");
+    let tell = |progress| watching.tell(progress);
+    let done = generation::verify(context.servers.owner(), &registry, &tell, context.stop);
+    let verified = Box::pin(done).await.map_err(|error| match error {
+        generation::GenerationError::Interrupted => {
+            Failure::Interrupted("interrupted; nothing was changed, verify begins anew".to_owned())
+        }
+        error => error.into(),
+    })?;
+    let fine = verified.iter().all(Verified::agrees);
+    let models: Vec<One> = verified.into_iter().map(One::of).collect();
+    let lines: Vec<String> = models.iter().flat_map(One::lines).collect();
+    Ok(Answer::new(&Report { read_models: models }).lines(lines).fine(fine))
+}
+
+impl One {
+    fn of(verified: Verified) -> Self {
+        Self {
+            name: verified.projection,
+            generation: verified.generation,
+            position: verified.position,
+            agrees: verified.agrees(),
+            events: verified.read_model.count,
+            rows: verified.rows.into_iter().map(|(table, rows)| Rows { table, rows }).collect(),
+            parked_keys: verified.parked_keys,
+            difference: verified.difference.map(Found::of),
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let Self { name, generation, .. } = self;
+        let at = count(self.position);
+        let mut lines = vec![match &self.difference {
+            None => {
+                let rows = self.rows.iter().map(|one| one.rows).sum();
+                format!(
+                    "{name}: generation {generation} agrees with the log at position {at} ({}, {})",
+                    counted(rows, "row", "rows"),
+                    counted(self.events, "event", "events")
+                )
+            }
+            Some(found) => format!(
+                "{name}: generation {generation} DIFFERS from the log at position {at}: {}. \
+                 Repair it with `replay rebuild {name}`.",
+                found.sentence
+            ),
+        }];
+        if !self.parked_keys.is_empty() {
+            lines.push(format!(
+                "{name}: not compared because parked: {} (see `replay parked list {name}`)",
+                self.parked_keys.join(", ")
+            ));
+        }
+        lines
+    }
+}
+
+impl Found {
+    fn of(difference: Difference) -> Self {
+        let Difference { table, key, kind } = difference;
+        let (kind, columns, what) = match kind {
+            DifferenceKind::Missing => ("missing", vec![], "is missing".to_owned()),
+            DifferenceKind::Extra => ("extra", vec![], "is there, but no event made it".to_owned()),
+            DifferenceKind::Changed(columns) => {
+                let what = format!("has other values than its events make in {}", columns.join(", "));
+                ("changed", columns, what)
+            }
+            DifferenceKind::NotFoldable => {
+                ("not-foldable", vec![], "was made from events that cannot be applied now".to_owned())
+            }
+            DifferenceKind::Events => ("events", vec![], String::new()),
+        };
+        let sentence = if kind == "events" {
+            "the events that went through are not those of the log (some are missing or came twice)"
+                .to_owned()
+        } else {
+            format!("table {table}, row {key} {what}")
+        };
+        Self { table, key, kind, columns, sentence }
+    }
+}

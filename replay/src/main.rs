@@ -1,0 +1,11 @@
+//! The operator's tool. Everything is in the library, so that tests can run a command in process.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use replay::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    Box::pin(replay::main(Cli::parse())).await
+}

@@ -1,0 +1,164 @@
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+
+use eventstore::{
+    LogPool, StoreError, connect_log,
+    epoch::{self, CheckpointFile, EpochStatus, Standing},
+    keys::{Kek, KeyStore, PgKeyStore, PgKeyStoreOptions},
+    stream::{StreamClient, StreamConfig},
+};
+use sqlx::{
+    Connection, PgConnection, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::place::{Need, Place, find};
+use crate::{Failure, cli::Common, terminal::Screen};
+
+/// An unreachable server must not keep an operator waiting longer.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Rebuilds write three read models at once, beside the scan and the claims.
+const OWNER_CONNECTIONS: u32 = 8;
+
+/// Everything a command works on. Close it, so that what was started is stopped.
+pub struct Servers {
+    common: Common,
+    place: Place,
+    database: PgConnectOptions,
+    owner: PgPool,
+}
+
+impl Servers {
+    /// Finds or starts the servers and shows that the log's Postgres answers.
+    pub async fn open(common: &Common, need: Need, screen: &Screen) -> Result<Self, Failure> {
+        let place = find(common, need, screen).await?;
+        match Self::connect(common, &place).await {
+            Ok((database, owner)) => Ok(Self { common: common.clone(), place, database, owner }),
+            Err(failure) => {
+                stop(place).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn connect(common: &Common, place: &Place) -> Result<(PgConnectOptions, PgPool), Failure> {
+        let database = parse("DATABASE_URL", &place.database)?;
+        let owner = parse("OWNER_DATABASE_URL", &place.owner)?;
+        let name = if common.owner_database_url.is_some() { "OWNER_DATABASE_URL" } else { "DATABASE_URL" };
+        reach(name, &owner).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(OWNER_CONNECTIONS)
+            .acquire_timeout(CONNECT)
+            .connect_lazy_with(owner);
+        Ok((database, pool))
+    }
+
+    /// The log's database as its owner, whether this server may be written to or not: for looking,
+    /// and for what checks the epoch by itself.
+    pub const fn owner(&self) -> &PgPool {
+        &self.owner
+    }
+
+    /// The log as the application sees it: refused on a server that is not the epoch's own.
+    pub async fn log(&self) -> Result<LogPool, Failure> {
+        // Asked first, because a pool tries again for five seconds before it gives up.
+        if epoch::status(&self.owner).await?.standing() != Standing::Ours {
+            return Err(StoreError::Fenced.into());
+        }
+        Ok(connect_log(self.database.clone(), 4).await?)
+    }
+
+    /// `user@host:port/database`, without password.
+    pub fn told_database(&self) -> String {
+        told(&self.database)
+    }
+
+    pub fn checkpoint_file(&self) -> CheckpointFile {
+        CheckpointFile::in_data_dir(&self.common.data_dir)
+    }
+
+    /// The stream of the log's present epoch.
+    pub async fn stream(&self, epoch: &EpochStatus) -> Result<StreamClient, Failure> {
+        let Some(url) = &self.place.nats else {
+            return Err(Failure::could_not_run("no NATS is known: set NATS_URL"));
+        };
+        let config: StreamConfig = self.common.stream.config(epoch.epoch, self.place.private_nats);
+        let connecting = StreamClient::connect(url, self.common.nats_creds.as_deref(), config);
+        match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(client) => Ok(client?),
+            Err(_) => Err(Failure::could_not_run("NATS did not answer within 5 seconds")),
+        }
+    }
+
+    pub async fn keys(&self) -> Result<Arc<dyn KeyStore>, Failure> {
+        let url = self.place.keys.as_deref().unwrap_or_default();
+        let options = parse("KEYS_DATABASE_URL", url)?;
+        reach("KEYS_DATABASE_URL", &options).await?;
+        let variable = std::env::var("KEK").ok();
+        let file = self.kek_file();
+        if variable.is_none() && !file.exists() {
+            // A new key would open nothing and hide that the right one is missing.
+            let file = file.display();
+            return Err(Failure::could_not_run(format!("the key file {file} is missing: set KEK_FILE")));
+        }
+        let kek = Kek::load(variable.as_deref(), &file)?;
+        let pool =
+            PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options);
+        let store = PgKeyStore::connect(pool, Arc::new(kek), PgKeyStoreOptions::default()).await?;
+        Ok(Arc::new(store))
+    }
+
+    fn kek_file(&self) -> PathBuf {
+        self.common.kek_file.clone().unwrap_or_else(|| self.common.data_dir.join("keys").join("kek"))
+    }
+
+    /// Stops what `open` started.
+    pub async fn close(self) {
+        self.owner.close().await;
+        stop(self.place).await;
+    }
+}
+
+async fn stop(place: Place) {
+    if let Some(handle) = place.handle
+        && let Err(error) = handle.shutdown().await
+    {
+        eprintln!("the private servers could not be stopped: {error}");
+    }
+}
+
+fn parse(name: &str, url: &str) -> Result<PgConnectOptions, Failure> {
+    // The parser's own message may quote the URL, and with it a password.
+    PgConnectOptions::from_str(url).map_err(|_| {
+        Failure::could_not_run(format!("{name} is not a URL like postgres://user@host:5432/database"))
+    })
+}
+
+/// One connection, at once: a pool would try again and say only that it took too long.
+async fn reach(name: &str, options: &PgConnectOptions) -> Result<(), Failure> {
+    let unreachable = |why: String| {
+        Failure::could_not_run(format!("the database {} ({name}) cannot be reached: {why}", told(options)))
+    };
+    match tokio::time::timeout(CONNECT, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => {
+            // Politeness only.
+            let _ = connection.close().await;
+            Ok(())
+        }
+        Ok(Err(sqlx::Error::Io(error))) => Err(unreachable(error.kind().to_string())),
+        Ok(Err(error)) => {
+            Err(unreachable(match error.as_database_error().and_then(|error| error.code()).as_deref() {
+                Some("28P01" | "28000") => "it refuses the login".to_owned(),
+                Some("3D000") => "there is no such database".to_owned(),
+                Some("57P03") => "it is starting or stopping".to_owned(),
+                Some("53300") => "it has no connection left".to_owned(),
+                _ => eventstore::failure_kind(&error),
+            }))
+        }
+        Err(_) => Err(unreachable("no answer within 5 seconds".to_owned())),
+    }
+}
+
+fn told(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or(options.get_username());
+    format!("{}@{}:{}/{database}", options.get_username(), options.get_host(), options.get_port())
+}
