@@ -1,0 +1,27 @@
+//! Benchmarks that say how fast the log, the HTTP side, the relay and a rebuild are, always
+//! beside something known on the same servers in the same minutes; and 150,000 real places sent
+//! through the whole system and counted at the other end.
+//!
+//! - [`append`]: the appender, postgres-es, COPY and pgbench on one Postgres;
+//! - [`http`]: ties over real connections, beside pgbench;
+//! - [`relay`]: the relay beside plain publishing; [`rebuild`]: a read model from the log;
+//! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
+//! - [`load`], [`rounds`]: callers in a closed loop, turns, medians, ratios;
+//! - [`servers`], [`programs`], [`api`], [`pgbench`], [`filled_log`]: what the parts run on;
+//! - [`report`]: the table, the JSON below `bench/results`, targets and the exit code.
+
+pub mod api;
+pub mod append;
+pub mod arguments;
+pub mod filled_log;
+pub mod http;
+pub mod load;
+pub mod pgbench;
+pub mod places;
+pub mod programs;
+pub mod progress;
+pub mod rebuild;
+pub mod relay;
+pub mod report;
+pub mod rounds;
+pub mod servers;

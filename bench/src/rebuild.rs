@@ -1,0 +1,120 @@
+//! How fast `replay rebuild node_page` fills the next generation from the log.
+//!
+//! Beside it stands reading the same log in the same pages and doing nothing with it: what a
+//! rebuild cannot be faster than.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use anyhow::Context;
+use embedded::Part;
+use eventstore::{
+    generation::{self, Progress as Step},
+    log::{self, PageLimit},
+};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    arguments::Arguments,
+    filled_log,
+    load::Turn,
+    progress::Progress,
+    report::{Run, Target},
+    rounds::Rounds,
+    servers::Servers,
+};
+
+const NAME: &str = "node_page";
+const FILL: &str = "fill";
+const READ: &str = "read-only";
+
+/// # Errors
+/// A server is missing, or the rebuild fails.
+pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
+    let (ties, rounds) = if arguments.short { (5_000, 1) } else { (150_000, 3) };
+    let servers = Servers::start(arguments, &[Part::Log]).await?;
+    let (owner, log) = servers.log(8).await?;
+    owner.close().await;
+    let owner = servers.owner_of_log(8).await?;
+    let registry = projections::weave::registry().only(&[NAME.to_owned()]).map_err(anyhow::Error::msg)?;
+    generation::install(&owner, &registry).await?;
+    filled_log::fill(&log, ties).await?;
+    let progress = Progress::steps("rebuild", rounds * 2);
+    let mut done = Rounds::default();
+    for round in 1..=rounds {
+        progress.now(&format!("round {round} of {rounds}: reading"));
+        done.add(READ, Turn { per_second: read(&owner).await?, latency: None });
+        progress.advance(1);
+        progress.now(&format!("round {round} of {rounds}: rebuilding"));
+        let first_fill = FirstFill::default();
+        let tell = |step| first_fill.note(&step);
+        Box::pin(generation::rebuild(&owner, &registry, &tell, &CancellationToken::new())).await?;
+        let per_second = first_fill.rate().context("the rebuild did not say how fast it was")?;
+        progress.say(&format!("{FILL} {per_second:.0}/s"));
+        done.add(FILL, Turn { per_second, latency: None });
+        progress.advance(1);
+    }
+    owner.close().await;
+    log.pg().close().await;
+    servers.stop().await?;
+    Ok(report(&done))
+}
+
+fn report(done: &Rounds) -> Vec<Run> {
+    let mut runs = done.runs("rebuild", "events/s");
+    let fill = format!("rebuild/{FILL}");
+    if let Some(run) = runs.iter_mut().find(|run| run.name == fill) {
+        let compared = Run::new(&format!("{fill}-to-{READ}"), run.value, &run.unit)
+            .compared(&format!("rebuild/{READ}"), done.ratio(FILL, READ));
+        *run = run.clone().judged(Target::AtLeast, 100_000.0);
+        runs.push(compared);
+    }
+    runs
+}
+
+async fn read(owner: &PgPool) -> anyhow::Result<f64> {
+    let began = Instant::now();
+    let mut position = 0;
+    while let Some(last) = log::read_page(owner, position, PageLimit::REBUILD).await?.last() {
+        position = last.position;
+    }
+    Ok(position as f64 / began.elapsed().as_secs_f64())
+}
+
+/// The rate up to the first comparison: later fills only take in what came meanwhile.
+#[derive(Default)]
+struct FirstFill(Mutex<(Option<f64>, bool)>);
+
+impl FirstFill {
+    fn note(&self, step: &Step) {
+        // A poisoned lock holds numbers that are as good as before.
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match step {
+            Step::Filling { events_per_second, .. } if !seen.1 => seen.0 = Some(*events_per_second),
+            Step::Checking { .. } => seen.1 = true,
+            _ => {}
+        }
+    }
+
+    fn rate(&self) -> Option<f64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fill_ends_with_the_first_comparison() {
+        let filling = |events_per_second| Step::Filling { position: 1, head: 2, events_per_second };
+        let fill = FirstFill::default();
+        for step in [filling(10.0), filling(20.0), Step::Checking { projection: NAME }, filling(1.0)] {
+            fill.note(&step);
+        }
+        assert_eq!(fill.rate(), Some(20.0));
+    }
+}

@@ -1,0 +1,1 @@
+//! Nothing here: the integration tests are one binary, see `tests/it/main.rs`.

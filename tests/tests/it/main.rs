@@ -1,0 +1,27 @@
+//! Every integration test, on real servers, in one binary.
+//!
+//! `support` starts one private Postgres pair for the whole run; each test gets a database of its
+//! own, copied from a migrated template, and a NATS server of its own where it needs one.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod append;
+mod append_only;
+mod cqrs;
+mod edges;
+mod failover;
+mod generation;
+mod http;
+mod keys;
+mod order;
+mod partitions;
+mod pgbouncer;
+mod plans;
+mod private_servers;
+mod readme;
+mod relay;
+mod release;
+mod replay_cli;
+mod stream;
+mod subscription;
+mod support;

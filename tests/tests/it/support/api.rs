@@ -1,0 +1,286 @@
+//! Real `api` processes on databases and a NATS server of their own.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use embedded::NatsUser;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{KeysEnv, LogEnv, NatsEnv, keys_env, log_env, nats_env};
+
+/// The servers and the folder that all processes of one installation share.
+pub struct Installation {
+    pub log: LogEnv,
+    pub keys: KeysEnv,
+    pub nats: NatsEnv,
+    pub data: TempDir,
+    client: Client,
+}
+
+/// One `api serve`. Killed when dropped.
+pub struct Api {
+    child: Child,
+    pub url: String,
+    client: Client,
+    /// Everything it wrote to standard error.
+    log: Arc<Mutex<String>>,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The last part of a problem document's type; checks the document's form.
+    pub fn problem(&self) -> &str {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(self.body["status"], self.status, "{self:?}");
+        assert!(self.body["title"].is_string() && self.body["detail"].is_string(), "{self:?}");
+        let kind = self.body["type"].as_str().expect("a problem has a type");
+        kind.rsplit([':', '/']).next().unwrap()
+    }
+
+    pub fn position(&self) -> i64 {
+        self.body["position"].as_i64().unwrap_or_else(|| panic!("no position in {self:?}"))
+    }
+}
+
+/// A binary of this workspace, beside the test's own.
+pub fn binary(name: &str) -> PathBuf {
+    let mut folder = std::env::current_exe().unwrap();
+    folder.pop();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    let path = folder.join(name);
+    assert!(path.exists(), "{} is missing: run the tests by `make test`", path.display());
+    path
+}
+
+impl Installation {
+    pub async fn new() -> Self {
+        let (log, keys, nats) = (log_env().await, keys_env().await, nats_env().await);
+        let data = tempfile::Builder::new().prefix("wg-it-data-").tempdir().unwrap();
+        let client = Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+        Self { log, keys, nats, data, client }
+    }
+
+    /// The environment of every process of this installation.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let url = |options: &sqlx::postgres::PgConnectOptions| options.to_url_lossy().to_string();
+        vec![
+            ("DATA_DIR", self.data.path().display().to_string()),
+            ("DATABASE_URL", url(&self.log.options)),
+            ("OWNER_DATABASE_URL", url(&self.log.owner_options)),
+            ("KEYS_DATABASE_URL", self.keys.keys_database_url.clone()),
+            ("KEYS_OWNER_DATABASE_URL", self.keys.keys_owner_database_url.clone()),
+            ("NATS_URL", self.nats.url_for(NatsUser::App)),
+            ("NATS_RELAY_URL", self.nats.url_for(NatsUser::Relay)),
+            ("STREAM_MAX_BYTES", "256MiB".to_owned()),
+            ("STREAM_DEDUPE", "2m".to_owned()),
+        ]
+    }
+
+    pub fn command(&self, name: &str) -> Command {
+        let mut command = Command::new(binary(name));
+        command.env_clear().envs(self.environment());
+        for name in ["PATH", "HOME", "LD_LIBRARY_PATH"] {
+            if let Ok(value) = std::env::var(name) {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
+    pub async fn api(&self) -> Api {
+        self.api_with(&[]).await
+    }
+
+    pub async fn api_with(&self, extra: &[(&str, &str)]) -> Api {
+        // Free now; whoever takes it first makes the start fail, and then the test.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut child = self
+            .command("api")
+            .arg("serve")
+            .env("PORT", port.to_string())
+            .env("LOG", "warn")
+            .envs(extra.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let (sink, errors) = (Arc::clone(&log), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                let mut text = sink.lock().unwrap();
+                text.push_str(&line);
+                text.push('\n');
+            }
+        });
+        let out = child.stdout.take().unwrap();
+        let ready = tokio::task::spawn_blocking(move || {
+            BufReader::new(out).lines().map_while(Result::ok).find(|line| line.starts_with("ready: "))
+        });
+        let line =
+            tokio::time::timeout(Duration::from_secs(90), ready).await.expect("ready in time").unwrap();
+        let Some(line) = line else { panic!("api did not start:\n{}", log.lock().unwrap()) };
+        let url = line.trim_start_matches("ready: ").to_owned();
+        Api { child, url, client: self.client.clone(), log }
+    }
+
+    /// A token for this account.
+    pub fn token(&self, account: Uuid, roles: &str) -> String {
+        let mut command = self.command("api");
+        command.args(["token", "--account", &account.to_string()]);
+        if !roles.is_empty() {
+            command.args(["--roles", roles]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs `replay …` and returns exit code, standard output, standard error.
+    pub fn replay(&self, arguments: &[&str]) -> (i32, String, String) {
+        let output = self
+            .command("replay")
+            .args(arguments)
+            .env("NATS_URL", self.nats.url_for(NatsUser::Admin))
+            .output()
+            .unwrap();
+        (
+            output.status.code().unwrap_or(-1),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    }
+
+    /// Events in the log.
+    pub async fn events(&self) -> i64 {
+        sqlx::query_scalar("select count(*) from events").fetch_one(&self.log.owner_pool).await.unwrap()
+    }
+}
+
+impl Api {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Reply {
+        let response = request.send().await.unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Reply { status, headers, body, text }
+    }
+
+    pub async fn get(&self, path: &str, token: &str) -> Reply {
+        let mut request = self.request(Method::GET, path);
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        self.send(request).await
+    }
+
+    /// GET that waits for a position.
+    pub async fn get_at(&self, path: &str, token: &str, position: i64) -> Reply {
+        let mut request = self.request(Method::GET, path).header("Min-Position", position);
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        self.send(request).await
+    }
+
+    pub async fn command(&self, token: &str, path: &str, body: Value) -> Reply {
+        self.command_with(token, path, body, &[]).await
+    }
+
+    pub async fn command_with(
+        &self,
+        token: &str,
+        path: &str,
+        body: Value,
+        headers: &[(&str, &str)],
+    ) -> Reply {
+        let mut request = self.request(Method::POST, path).bearer_auth(token).json(&body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request).await
+    }
+
+    /// Registers a new account by itself; its id and token.
+    pub async fn person(&self, installation: &Installation, title: &str) -> (Uuid, String) {
+        let id = Uuid::now_v7();
+        let token = installation.token(id, "");
+        let body = json!({"title": title, "email": format!("{}@example.org", id.simple())});
+        let reply = self.command(&token, &format!("/v1/accounts/{id}/register"), body).await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        (id, token)
+    }
+
+    /// A registered account with the platform role admin.
+    pub async fn admin(&self, installation: &Installation) -> (Uuid, String) {
+        let (id, _) = self.person(installation, "Admin").await;
+        (id, installation.token(id, "admin"))
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        self.signal("-TERM");
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The body of a good tie.
+pub fn node(title: &str) -> Value {
+    json!({
+        "title": title, "kind": "garten", "address": "Musterweg, Hamburg",
+        "location": {"lat": 53.55, "lon": 9.99}, "tags": ["thema:natur"],
+    })
+}
