@@ -8,8 +8,9 @@
 --
 -- A refused request is listed in `refused` and leaves nothing; the others get the positions
 -- first_position, first_position + 1, … in the order of their events.
--- Raises WG001 when another process got in between (send the same batch again), WG002 when the
--- epoch is another than the caller's.
+-- Raises WG001, or a unique_violation of command_receipts_pkey or streams_pkey, when another
+-- process got in between (send the same batch again), WG002 when the epoch is another than the
+-- caller's.
 create function append_batch(
     p_epoch integer,
     -- receipts, sorted by hash
@@ -26,7 +27,7 @@ create function append_batch(
     u_req integer[], u_stream integer[],
     -- events in the order of their requests
     e_req integer[], e_id uuid[], e_aggregate uuid[], e_aggregate_type text[], e_version bigint[],
-    e_type text[], e_schema integer[], e_payload text[], e_metadata text[], e_salt bytea[],
+    e_type text[], e_schema integer[], e_payload jsonb[], e_metadata jsonb[], e_salt bytea[],
     e_hash bytea[]
 ) returns table (first_position bigint, appended bigint, at timestamptz, refused jsonb)
     -- Runs as the owner: the application may append, but not touch these tables in any other way.
@@ -52,33 +53,25 @@ declare
     v_at      timestamptz;
     v_now     timestamptz := clock_timestamp();
 begin
-    -- 1. Receipts. The second of two equal keys waits here until the first has ended.
+    -- 1. Receipts. First a look at what is there, then a plain insert of the rest: the second of
+    --    two equal keys waits in the insert until the first has ended, and fails when it stayed
+    --    (unique_violation: send the same batch again, the look then finds it).
     if cardinality(k_req) > 0 then
+        select coalesce(array_agg(k.req), '{}'),
+               coalesce(jsonb_agg(jsonb_build_object(
+                   'req', k.req,
+                   'why', case when c.fingerprint = k.fingerprint then 'replayed' else 'key_reused' end,
+                   'aggregate_id', c.aggregate_id, 'first_version', c.first_version,
+                   'event_count', c.event_count, 'position', c.position)), '[]')
+        into v_losers, v_refused
+        from unnest(k_req, k_hash, k_fingerprint) as k (req, hash, fingerprint)
+        join command_receipts c on c.key_hash = k.hash;
         insert into command_receipts
             (key_hash, fingerprint, aggregate_id, first_version, event_count, position, created_at)
         select k.hash, k.fingerprint, k.aggregate, k.first_version, k.n, k.pos, v_now
-        from unnest(k_hash, k_fingerprint, k_aggregate, k_first_version, k_count, k_position)
-            as k (hash, fingerprint, aggregate, first_version, n, pos)
-        on conflict do nothing;
-        get diagnostics v_count = row_count;
-        if v_count < cardinality(k_req) then
-            select coalesce(array_agg(k.req), '{}'),
-                   coalesce(jsonb_agg(jsonb_build_object(
-                       'req', k.req,
-                       'why', case when c.fingerprint = k.fingerprint then 'replayed' else 'key_reused' end,
-                       'aggregate_id', c.aggregate_id, 'first_version', c.first_version,
-                       'event_count', c.event_count, 'position', c.position)), '[]')
-            into v_losers, v_refused
-            from unnest(k_req, k_hash, k_fingerprint) as k (req, hash, fingerprint)
-            cross join lateral (
-                select * from command_receipts r
-                where r.key_hash = k.hash and r.xmin <> pg_current_xact_id()::xid
-            ) c;
-            -- A receipt that expired between the two statements.
-            if cardinality(v_losers) + v_count <> cardinality(k_req) then
-                raise exception 'a receipt vanished, send again' using errcode = 'WG001';
-            end if;
-        end if;
+        from unnest(k_req, k_hash, k_fingerprint, k_aggregate, k_first_version, k_count, k_position)
+            as k (req, hash, fingerprint, aggregate, first_version, n, pos)
+        where k.req <> all (v_losers);
     end if;
 
     -- 2. Reservation keys. The lock serialises every writer of a key, so that what is read under
@@ -226,27 +219,28 @@ begin
             raise exception 'the epoch has moved on' using errcode = 'WG002';
         end if;
 
-        -- 6. Stream versions and events. Streams first: if another process has created one of
-        --    them since step 3, that is seen here, before the events' unique index would.
-        insert into streams as t
+        -- 6. Stream versions and events. Step 3 holds the existing streams since it compared
+        --    them. If another process has created a new one since, its key says so here
+        --    (unique_violation), before the events' unique index would.
+        if 0 = any (s_expected) then
+        insert into streams
             (aggregate_id, aggregate_type, version, first_position, last_position, external_id)
-        select s.id, s.type, s.expected + s.n, v_last + s.off + 1, v_last + s.off + s.n, s.external
+        select s.id, s.type, s.n, v_last + s.off + 1, v_last + s.off + s.n, s.external
         from unnest(s_id, s_type, s_expected, s_count, s_offset, s_external)
             as s (id, type, expected, n, off, external)
-        where s.n > 0
-        on conflict (aggregate_id) do update
-        set version = excluded.version, last_position = excluded.last_position
-        where t.version = excluded.version - (excluded.last_position - excluded.first_position + 1);
-        get diagnostics v_count = row_count;
-        if v_count <> (select count(*) from unnest(s_count) as s (n) where s.n > 0) then
-            raise exception 'a stream was created meanwhile, send again' using errcode = 'WG001';
+        where s.n > 0 and s.expected = 0;
         end if;
+
+        update streams t
+        set version = s.expected + s.n, last_position = v_last + s.off + s.n
+        from unnest(s_id, s_expected, s_count, s_offset) as s (id, expected, n, off)
+        where s.n > 0 and s.expected > 0 and t.aggregate_id = s.id;
 
         insert into events
             (position, version, recorded_at, event_id, aggregate_id, schema_version, aggregate_type,
              type, payload, metadata, salt, payload_hash)
         select v_last + e.ord, e.version, v_at, e.id, e.aggregate, e.schema, e.aggregate_type,
-               e.type, e.payload::jsonb, e.metadata::jsonb, e.salt, e.hash
+               e.type, e.payload, e.metadata, e.salt, e.hash
         from unnest(e_id, e_aggregate, e_aggregate_type, e_version, e_type, e_schema, e_payload,
                     e_metadata, e_salt, e_hash) with ordinality
             as e (id, aggregate, aggregate_type, version, type, schema, payload, metadata, salt, hash, ord);

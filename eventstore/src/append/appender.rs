@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use kernel::{Position, crash_point};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Append, Committed, Outcome,
-    batch::{Limits, Request, take_batch},
+    batch::{Footprint, Limits, Request, take_batch},
     call,
 };
 use crate::{
@@ -35,6 +36,9 @@ pub struct AppenderConfig {
     pub batch_events: usize,
     /// Payload and metadata bytes in one call.
     pub batch_bytes: usize,
+    /// Calls under way at once. One parses, checks and locks its streams while the other inserts
+    /// and flushes under the head. More than two only make smaller batches.
+    pub lanes: usize,
     /// How long a batch is sent again while the database is away, from its first failure.
     pub patience: Duration,
 }
@@ -46,6 +50,7 @@ impl Default for AppenderConfig {
             batch_requests: 512,
             batch_events: 4096,
             batch_bytes: 8 << 20,
+            lanes: 2,
             patience: Duration::from_secs(10),
         }
     }
@@ -133,6 +138,13 @@ impl Appender {
     }
 }
 
+/// A batch under way.
+struct Lane {
+    number: usize,
+    requests: usize,
+    touched: Footprint,
+}
+
 struct Writer {
     log: LogPool,
     config: AppenderConfig,
@@ -149,28 +161,38 @@ impl Writer {
             events: self.config.batch_events,
             bytes: self.config.batch_bytes,
         };
+        let mut lanes = FuturesUnordered::new();
+        let mut busy: Vec<Lane> = Vec::new();
+        let mut open = true;
         loop {
-            // No artificial delay: the previous commit was the batching window.
-            if queue.is_empty() {
-                tokio::select! {
-                    count = jobs.recv_many(&mut incoming, self.config.queue) => if count == 0 { return },
-                    () = stop.cancelled() => {
-                        jobs.close();
-                        if jobs.recv_many(&mut incoming, self.config.queue).await == 0 {
-                            return;
-                        }
-                    }
+            // No artificial delay: the commit before was the batching window. A second batch
+            // starts when it is worth a flush of its own, measured by the one under way.
+            while busy.len() < self.config.lanes.max(1)
+                && !queue.is_empty()
+                && busy.iter().all(|lane| queue.len() * 2 >= lane.requests)
+            {
+                let (batch, touched) = take_batch(&mut queue, limits, busy.iter().map(|lane| &lane.touched));
+                if batch.is_empty() {
+                    break;
                 }
-            } else {
-                while incoming.len() < self.config.queue
-                    && let Ok(job) = jobs.try_recv()
-                {
-                    incoming.push(job);
-                }
+                let number = (0..).find(|n| busy.iter().all(|lane| lane.number != *n)).unwrap_or_default();
+                busy.push(Lane { number, requests: batch.len(), touched });
+                lanes.push(self.write(batch).map(move |()| number));
             }
-            queue.extend(incoming.drain(..));
-            let batch = take_batch(&mut queue, limits);
-            self.write(batch).await;
+            if !open && queue.is_empty() && busy.is_empty() {
+                return;
+            }
+            tokio::select! {
+                biased;
+                count = jobs.recv_many(&mut incoming, self.config.queue), if open && queue.len() < self.config.queue => {
+                    open = count > 0;
+                    queue.extend(incoming.drain(..));
+                }
+                Some(number) = lanes.next(), if !busy.is_empty() => {
+                    busy.retain(|lane| lane.number != number);
+                }
+                () = stop.cancelled(), if open && !jobs.is_closed() => jobs.close(),
+            }
         }
     }
 
@@ -309,6 +331,10 @@ fn fate(error: &sqlx::Error) -> Fate {
         sqlx::Error::Database(db) => match db.code().as_deref() {
             Some("WG002") => Fate::Fenced,
             Some("WG001") => Fate::Refused,
+            // Another process got in between the look and the insert.
+            Some("23505") if matches!(db.constraint(), Some("command_receipts_pkey" | "streams_pkey")) => {
+                Fate::Refused
+            }
             // The server reports its own end (57P01..03) possibly after the commit record.
             Some(code) if code.starts_with("57P") || code.starts_with("08") => Fate::Unknown,
             Some(code) if is_transient(code) => Fate::Refused,

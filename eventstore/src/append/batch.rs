@@ -24,7 +24,7 @@ impl Reservation {
 
 /// What a set of requests touches.
 #[derive(Default)]
-struct Footprint {
+pub(super) struct Footprint {
     written: HashSet<Uuid>,
     asserted: HashMap<Uuid, Version>,
     /// Receipt keys and reservation keys: keyed hashes, so they cannot meet by chance.
@@ -68,9 +68,14 @@ pub(super) trait Request {
 }
 
 /// Takes the next batch out of the queue: no two requests in it share a written aggregate, an
-/// idempotency key or a reservation key. What clashes stays, in order, and whatever clashes with
-/// something that stays, stays too, so nobody is overtaken on the same key.
-pub(super) fn take_batch<R: Request>(queue: &mut VecDeque<R>, limits: Limits) -> Vec<R> {
+/// idempotency key or a reservation key, with each other or with a batch that is still `busy`.
+/// What clashes stays, in order, and whatever clashes with something that stays, stays too, so
+/// nobody is overtaken on the same key.
+pub(super) fn take_batch<'a, R: Request>(
+    queue: &mut VecDeque<R>,
+    limits: Limits,
+    busy: impl Iterator<Item = &'a Footprint> + Clone,
+) -> (Vec<R>, Footprint) {
     let mut taken = Footprint::default();
     let mut waiting = Footprint::default();
     let mut batch = Vec::new();
@@ -94,7 +99,10 @@ pub(super) fn take_batch<R: Request>(queue: &mut VecDeque<R>, limits: Limits) ->
             rest.append(queue);
             break;
         }
-        if taken.clashes(append) || waiting.clashes(append) {
+        if taken.clashes(append)
+            || waiting.clashes(append)
+            || busy.clone().any(|footprint| footprint.clashes(append))
+        {
             waiting.add(append);
             rest.push_back(request);
             continue;
@@ -105,7 +113,7 @@ pub(super) fn take_batch<R: Request>(queue: &mut VecDeque<R>, limits: Limits) ->
         batch.push(request);
     }
     *queue = rest;
-    batch
+    (batch, taken)
 }
 
 #[cfg(test)]
@@ -171,7 +179,8 @@ mod tests {
             requests.into_iter().enumerate().map(|(i, append)| Numbered(i as u8, append)).collect();
         let mut batches = vec![];
         while !queue.is_empty() {
-            batches.push(take_batch(&mut queue, LIMITS).iter().map(|request| request.0).collect());
+            let (batch, _) = take_batch(&mut queue, LIMITS, std::iter::empty());
+            batches.push(batch.iter().map(|request| request.0).collect());
         }
         batches
     }
@@ -210,5 +219,18 @@ mod tests {
     #[test]
     fn a_full_batch_leaves_the_rest_in_order() {
         assert_eq!(batches((1..=6).map(write).collect()), [vec![0, 1, 2, 3], vec![4, 5]]);
+    }
+
+    #[test]
+    fn what_a_busy_batch_touches_waits_for_it() {
+        let mut queue = VecDeque::from([Numbered(0, write(1)), Numbered(1, assert_at(2, 3))]);
+        let (_, busy) = take_batch(&mut queue, LIMITS, std::iter::empty());
+        let later = [write(1), write(2), keyed(3, 7), assert_at(2, 3), assert_at(2, 4)];
+        queue.extend(later.into_iter().enumerate().map(|(i, append)| Numbered(i as u8, append)));
+        let (batch, _) = take_batch(&mut queue, LIMITS, std::iter::once(&busy));
+        assert_eq!(batch.iter().map(|request| request.0).collect::<Vec<_>>(), [2]);
+        let (batch, _) = take_batch(&mut queue, LIMITS, std::iter::empty());
+        // Assert 3 waits for the write of the same aggregate that waited before it.
+        assert_eq!(batch.iter().map(|request| request.0).collect::<Vec<_>>(), [0, 1]);
     }
 }

@@ -3,7 +3,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use kernel::Position;
 use serde::Deserialize;
-use sqlx::PgConnection;
+use sqlx::{
+    Encode, PgConnection, Postgres,
+    encode::IsNull,
+    error::BoxDynError,
+    postgres::{PgArgumentBuffer, PgHasArrayType, PgTypeInfo},
+};
 use uuid::Uuid;
 
 use super::{Append, Committed, Outcome, Reservation, StoredReceipt};
@@ -69,10 +74,35 @@ struct Arrays<'a> {
     e_version: Vec<i64>,
     e_type: Vec<&'a str>,
     e_schema: Vec<i32>,
-    e_payload: Vec<&'a str>,
-    e_metadata: Vec<&'a str>,
+    e_payload: Vec<JsonText<'a>>,
+    e_metadata: Vec<JsonText<'a>>,
     e_salt: Vec<&'a [u8]>,
     e_hash: Vec<&'a [u8]>,
+}
+
+/// JSON that is text already, sent as jsonb: the server parses it while it reads the parameters,
+/// before it locks anything, instead of under the lock of the head.
+struct JsonText<'a>(&'a str);
+
+impl sqlx::Type<Postgres> for JsonText<'_> {
+    fn type_info() -> PgTypeInfo {
+        <serde_json::Value as sqlx::Type<Postgres>>::type_info()
+    }
+}
+
+impl PgHasArrayType for JsonText<'_> {
+    fn array_type_info() -> PgTypeInfo {
+        <sqlx::types::Json<()> as PgHasArrayType>::array_type_info()
+    }
+}
+
+impl Encode<'_, Postgres> for JsonText<'_> {
+    fn encode_by_ref(&self, buffer: &mut PgArgumentBuffer) -> Result<IsNull, BoxDynError> {
+        // Version 1 of the binary format of jsonb: the text behind one byte.
+        buffer.push(1);
+        buffer.extend_from_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
 }
 
 struct ReceiptRow<'a> {
@@ -126,8 +156,8 @@ impl<'a> Arrays<'a> {
                     arrays.e_version.push(version);
                     arrays.e_type.push(event.event_type.as_str());
                     arrays.e_schema.push(event.schema_version);
-                    arrays.e_payload.push(&event.payload);
-                    arrays.e_metadata.push(&event.metadata);
+                    arrays.e_payload.push(JsonText(&event.payload));
+                    arrays.e_metadata.push(JsonText(&event.metadata));
                     arrays.e_salt.push(&event.salt);
                     arrays.e_hash.push(&event.payload_hash);
                 }
