@@ -55,8 +55,8 @@ fn payload(random: &mut StdRng) -> PlaceNoted {
         words.join(" ")
     };
     let (title, tags) = (words(2), vec![words(1), words(1)]);
-    let summary = words(5);
-    let longer = random.random_range(0..8);
+    let summary = words(6);
+    let longer = random.random_range(0..7);
     let summary =
         (0..longer).fold(summary, |text, _| text + " " + WORDS[random.random_range(0..WORDS.len())]);
     let mut degrees = |limit: i32| f64::from(random.random_range(-limit * 10_000..limit * 10_000)) / 10_000.0;
