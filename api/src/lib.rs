@@ -25,5 +25,8 @@ use command::Collections;
 /// Every collection of this version. A new aggregate is one line here.
 #[must_use]
 pub fn collections() -> Collections {
-    Collections::new().with(weave::accounts::collection()).with(weave::nodes::collection())
+    Collections::new()
+        .with(weave::accounts::collection())
+        .with(weave::nodes::collection())
+        .with(weave::messages::collection())
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use domain::{Aggregate, DecideContext, EventPayload, Rejection};
 use eventstore::{append::Reservation, keys::KeyStore};
 use kernel::AggregateRef;
@@ -9,6 +11,24 @@ use uuid::Uuid;
 pub trait Handler: Aggregate {
     /// Every command by its wire word, and whether it begins a new aggregate.
     const COMMANDS: &'static [CommandWord];
+
+    /// The type of the other aggregate a command depends on; `Self` where none does.
+    type Reads: Aggregate;
+
+    /// The other aggregate this command depends on. Its version is asserted in the append.
+    fn reads(command: &Self::Command) -> Option<Uuid> {
+        let _ = command;
+        None
+    }
+
+    /// Whether the other aggregate's state lets the command happen.
+    ///
+    /// # Errors
+    /// A [`Rejection`]: 404 when it is not there, 409 when its state forbids it.
+    fn permits(other: &Self::Reads) -> Result<(), Rejection> {
+        let _ = other;
+        Ok(())
+    }
 
     /// Adds to the append what has to happen together with these events. `before` is the state
     /// they were decided on. Called again when the append is decided again.
@@ -108,6 +128,28 @@ impl Beside<'_> {
     /// Moves a total of `owner` by `delta`; with a limit, refused when it would be passed.
     pub fn count(&mut self, scope: &'static str, owner: Uuid, delta: i64, limit: Option<i64>) {
         let hash = self.keys.keyed_hash(scope, owner.as_bytes());
-        self.reservations.push(Reservation::Count { scope, hash, owner, delta, limit, expires_at: None });
+        self.reservations.push(Reservation::Count { scope, hash, owner, delta, limit, window: None });
+    }
+
+    /// Counts one act of `owner` on `what` in a window of time that begins with the first; refused
+    /// when there were `limit` already.
+    pub fn count_within(
+        &mut self,
+        scope: &'static str,
+        what: Uuid,
+        owner: Uuid,
+        limit: i64,
+        window: Duration,
+    ) {
+        let value = [*what.as_bytes(), *owner.as_bytes()].concat();
+        let hash = self.keys.keyed_hash(scope, &value);
+        self.reservations.push(Reservation::Count {
+            scope,
+            hash,
+            owner,
+            delta: 1,
+            limit: Some(limit),
+            window: Some(window),
+        });
     }
 }

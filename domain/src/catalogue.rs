@@ -4,7 +4,7 @@ use kernel::Name;
 
 use crate::{
     Aggregate, EventPayload,
-    weave::{account::Account, conversation::Conversation, node::Node},
+    weave::{account::Account, conversation::Conversation, message::Message, node::Node},
 };
 
 /// One event type that this code writes.
@@ -24,6 +24,7 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
     list::<Account>(&mut entries);
     list::<Node>(&mut entries);
     list::<Conversation>(&mut entries);
+    list::<Message>(&mut entries);
     entries
 }
 
@@ -62,6 +63,14 @@ mod tests {
 
     #[test]
     fn there_is_one_subject_per_aggregate_type() {
-        assert_eq!(subjects(), ["events.weave.account", "events.weave.conversation", "events.weave.node"]);
+        assert_eq!(
+            subjects(),
+            [
+                "events.weave.account",
+                "events.weave.conversation",
+                "events.weave.message",
+                "events.weave.node"
+            ]
+        );
     }
 }

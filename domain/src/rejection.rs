@@ -26,11 +26,13 @@ pub struct Rejection {
     pub detail: Cow<'static, str>,
     /// JSON pointer into the command's body, where one field is to blame.
     pub pointer: Option<&'static str>,
+    /// After how many seconds it may be tried again, where time alone helps.
+    pub retry_after_s: Option<u32>,
 }
 
 impl Rejection {
     pub fn new(kind: RejectionKind, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, code, detail: detail.into(), pointer: None }
+        Self { kind, code, detail: detail.into(), pointer: None, retry_after_s: None }
     }
 
     pub fn forbidden(code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{
     Aggregate, EventPayload, catalogue,
-    weave::{account::Account, conversation::Conversation, node::Node},
+    weave::{account::Account, conversation::Conversation, message::Message, node::Node},
 };
 use kernel::Undecodable;
 use serde_json::{Value, json};
@@ -48,6 +48,9 @@ const REVIEWED_PLAIN: &[(&str, &str, &str)] = &[
     ("ConversationOpened", "/conversation_id", "derived from the subject's id"),
     ("ConversationOpened", "/kind", "enum"),
     ("ConversationOpened", "/subject_id", "id of a node"),
+    ("MessagePosted", "/conversation_id", "derived from the subject's id"),
+    ("MessagePosted", "/author_id", "pseudonymous id"),
+    ("MessageTombstoned", "/by", "pseudonymous id"),
 ];
 
 struct Fixture {
@@ -90,6 +93,7 @@ fn round_trip(event_type: &str, version: i32, payload: &Value) -> Result<Value, 
         "account" => of::<Account>,
         "node" => of::<Node>,
         "conversation" => of::<Conversation>,
+        "message" => of::<Message>,
         other => panic!("teach this test to decode events of `{other}`"),
     };
     decode(event_type, version, &payload.to_string())

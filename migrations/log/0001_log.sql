@@ -117,6 +117,14 @@ create table reservations (
 ) with (fillfactor = 80);
 create index reservations_owner on reservations (owner);
 
+-- How far each reactor is: moved by the append that does what it reacts with, never replayed.
+create table reactor_checkpoints (
+    reactor  text collate "C" primary key,
+    position bigint not null,
+    cursor   text not null default '',
+    moved_at timestamptz not null default clock_timestamp()
+) with (fillfactor = 50);
+
 create table snapshots (
     aggregate_id   uuid primary key,
     aggregate_type text collate "C" not null,

@@ -1,9 +1,9 @@
 -- One call appends one batch of requests: no client round trip between the first lock and the
 -- commit, so a paused client never holds the head.
 --
--- The caller sends requests 1..n in which no two share a written aggregate, an idempotency key or
--- a reservation key, and every array sorted by its key; all writers take locks in this one order:
--- receipts, reservation keys, streams, head. Each step is a statement of its own, because a
+-- The caller sends requests 1..n in which no two share a written aggregate, an idempotency key, a
+-- reservation key or a reactor, and every array sorted by its key; all writers take locks in this
+-- one order: receipts, reservation keys, reactors, streams, head. Each step is a statement of its own, because a
 -- statement sees one snapshot and must not mix what it waited for with what it saw before.
 --
 -- A refused request is listed in `refused` and leaves nothing; the others get the positions
@@ -18,7 +18,10 @@ create function append_batch(
     k_first_version bigint[], k_count integer[], k_position bigint[],
     -- reservations, sorted by lock (leading 8 bytes of the hash); op: 1 take, 2 release, 3 count
     r_req integer[], r_op integer[], r_scope text[], r_hash bytea[], r_lock bigint[], r_owner uuid[],
-    r_delta bigint[], r_limit bigint[], r_expires timestamptz[],
+    r_delta bigint[], r_limit bigint[], r_window bigint[],
+    -- reactors, sorted by name: from (position, cursor) to another; r_window is in milliseconds
+    c_req integer[], c_name text[], c_from bigint[], c_from_cursor text[], c_to bigint[],
+    c_to_cursor text[],
     -- streams, each once, sorted by id; a write has s_count > 0 events, the first of which is the
     -- (s_offset + 1)-th of the batch; s_req is the writing request, 0 for an assert
     s_req integer[], s_id uuid[], s_type text[], s_expected bigint[], s_count integer[],
@@ -82,7 +85,8 @@ begin
                coalesce(jsonb_agg(jsonb_build_object(
                    'req', r.req,
                    'why', case r.op when 1 then 'taken' else 'over_limit' end,
-                   'scope', r.scope, 'expires_at', x.expires_at)), '[]')
+                   'scope', r.scope,
+                   'retry_after_ms', ceil(extract(epoch from x.expires_at - v_now) * 1000)::bigint)), '[]')
         into v_more, v_lines
         from unnest(r_req, r_op, r_scope, r_hash, r_owner, r_delta, r_limit)
             as r (req, op, scope, hash, owner, delta, max)
@@ -93,6 +97,21 @@ begin
         ) x on true
         where (r.op = 1 and x.owner <> r.owner)
            or (r.op = 3 and coalesce(x.count, 0) + r.delta > r.max);
+        v_losers := v_losers || v_more;
+        v_refused := v_refused || v_lines;
+    end if;
+
+    -- A reactor's step: one process takes it, everybody else finds the point moved.
+    if cardinality(c_req) > 0 then
+        perform from reactor_checkpoints x where x.reactor = any (c_name) order by x.reactor for no key update;
+        select coalesce(array_agg(c.req), '{}'),
+               coalesce(jsonb_agg(jsonb_build_object('req', c.req, 'why', 'stale_reactor')), '[]')
+        into v_more, v_lines
+        from unnest(c_req, c_name, c_from, c_from_cursor) as c (req, name, position, cursor)
+        left join lateral (
+            select y.position, y.cursor from reactor_checkpoints y where y.reactor = c.name
+        ) x on true
+        where (x.position, x.cursor) is distinct from (c.position, c.cursor);
         v_losers := v_losers || v_more;
         v_refused := v_refused || v_lines;
     end if;
@@ -146,10 +165,10 @@ begin
         select coalesce(array_agg(r.req), '{}'), coalesce(array_agg(r.op), '{}'),
                coalesce(array_agg(r.scope), '{}'), coalesce(array_agg(r.hash), '{}'),
                coalesce(array_agg(r.owner), '{}'), coalesce(array_agg(r.delta), '{}'),
-               coalesce(array_agg(r.expires), '{}')
-        into r_req, r_op, r_scope, r_hash, r_owner, r_delta, r_expires
-        from unnest(r_req, r_op, r_scope, r_hash, r_owner, r_delta, r_expires)
-            as r (req, op, scope, hash, owner, delta, expires)
+               coalesce(array_agg(r.span), '{}')
+        into r_req, r_op, r_scope, r_hash, r_owner, r_delta, r_window
+        from unnest(r_req, r_op, r_scope, r_hash, r_owner, r_delta, r_window)
+            as r (req, op, scope, hash, owner, delta, span)
         where r.req <> all (v_losers);
 
         select coalesce(array_agg(s.id), '{}'), coalesce(array_agg(s.type), '{}'),
@@ -191,9 +210,9 @@ begin
                where r.op = 2) r
         where x.scope = r.scope and x.key_hash = r.hash and x.owner = r.owner;
         insert into reservations as x (scope, key_hash, owner, count, expires_at)
-        select r.scope, r.hash, r.owner, r.delta, r.expires
-        from unnest(r_op, r_scope, r_hash, r_owner, r_delta, r_expires)
-            as r (op, scope, hash, owner, delta, expires)
+        select r.scope, r.hash, r.owner, r.delta, v_now + r.span * interval '1 millisecond'
+        from unnest(r_op, r_scope, r_hash, r_owner, r_delta, r_window)
+            as r (op, scope, hash, owner, delta, span)
         where r.op in (1, 3) and r.delta > 0
         on conflict (scope, key_hash) do update set
             owner = excluded.owner,
@@ -206,6 +225,13 @@ begin
               from unnest(r_op, r_scope, r_hash, r_delta) as k (op, scope, hash, delta)
               where k.op = 3 and k.delta < 0) r
         where x.scope = r.scope and x.key_hash = r.hash;
+    end if;
+
+    if cardinality(c_req) > 0 then
+        update reactor_checkpoints x
+        set position = c.position, cursor = c.cursor, moved_at = v_now
+        from unnest(c_req, c_name, c_to, c_to_cursor) as c (req, name, position, cursor)
+        where x.reactor = c.name and c.req <> all (v_losers);
     end if;
 
     -- 5. The head, last: from here to the commit is one insert and one flush.
@@ -256,9 +282,11 @@ $$;
 
 grant usage on schema public to weltgewebe_runtime;
 grant select on events, streams, log_head, epochs, log_partitions, log_settings, command_receipts,
-    reservations, snapshots to weltgewebe_runtime;
+    reservations, snapshots, reactor_checkpoints to weltgewebe_runtime;
 -- Receipts expire and snapshots are a cache: the application keeps these itself.
 grant delete on command_receipts to weltgewebe_runtime;
+-- A reactor registers itself; only an append moves it.
+grant insert on reactor_checkpoints to weltgewebe_runtime;
 grant insert, update, delete on snapshots to weltgewebe_runtime;
 revoke all on function ensure_partitions(integer) from public;
 grant execute on function ensure_partitions(integer) to weltgewebe_runtime;

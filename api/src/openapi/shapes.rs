@@ -22,7 +22,8 @@ pub struct Node {
     location: Option<Point>,
     /// `public`, `private`, `hidden` or `revoked`; governs the search only.
     search_visibility: String,
-    created_by: Uuid,
+    /// `null` once the creator has left.
+    created_by: Option<Uuid>,
     conversation_id: Uuid,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -42,7 +43,8 @@ pub struct NodePage {
     address: Option<String>,
     location: Option<Point>,
     search_visibility: String,
-    created_by: Uuid,
+    /// `null` once the creator has left.
+    created_by: Option<Uuid>,
     conversation_id: Uuid,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,

@@ -4,12 +4,11 @@ use domain::{Rejection, RejectionKind};
 
 use super::Problem;
 
-/// How long a caller should wait who was too fast in a window of time, in seconds. The windows
-/// of this version are none; a later one will know the true end.
+/// How long a caller should wait who was too fast, in seconds, when the window's end is unknown.
 const WINDOW_RETRY_S: u32 = 60;
 
 impl From<Rejection> for Problem {
-    fn from(Rejection { kind, code, detail, pointer }: Rejection) -> Self {
+    fn from(Rejection { kind, code, detail, pointer, retry_after_s }: Rejection) -> Self {
         let status = match kind {
             RejectionKind::Forbidden => StatusCode::FORBIDDEN,
             RejectionKind::Missing => StatusCode::NOT_FOUND,
@@ -22,7 +21,7 @@ impl From<Rejection> for Problem {
             problem = problem.at(pointer);
         }
         if kind == RejectionKind::Window {
-            problem = problem.retry_after(WINDOW_RETRY_S);
+            problem = problem.retry_after(retry_after_s.unwrap_or(WINDOW_RETRY_S));
         }
         problem
     }

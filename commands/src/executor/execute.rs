@@ -1,6 +1,6 @@
 use std::{any::Any, sync::Arc};
 
-use domain::{DecideContext, Rejection, weave::account::Account};
+use domain::{Aggregate, DecideContext, Rejection, weave::account::Account};
 use eventstore::{
     append::{Append, Assert, Outcome, StoredReceipt},
     log::{self, ReceiptLook},
@@ -91,6 +91,21 @@ impl Inner {
             seen.push(Seen { id: actor_id, version, fresh: actor.fresh });
             asserts.extend(actor_assert(actor_id, version, id));
         }
+        let other = match command.as_ref().ok().and_then(A::reads) {
+            Some(other) => Some((other, self.look::<A::Reads>(other).await?)),
+            None => None,
+        };
+        if let Some((other, look)) = &other {
+            let version = look.loaded.version;
+            seen.push(Seen { id: *other, version, fresh: look.fresh });
+            // What is not there cannot be asserted; it is refused below.
+            if version > 0 {
+                asserts.push(Assert {
+                    aggregate: AggregateRef::new(<A::Reads as Aggregate>::TYPE, *other),
+                    version,
+                });
+            }
+        }
         let now = self.deps.clock.now();
         let context = DecideContext {
             principal: principal(request.caller, actor.as_ref().map(|actor| &actor.loaded.state)),
@@ -101,6 +116,17 @@ impl Inner {
         let decided = Decided { target, context: &context, seen: &seen, asserts, hashes };
         match verdict(target, &context, request, word, command) {
             Verdict::Events(events) => {
+                // An id that belongs to something else is as good as a missing one.
+                let permitted = other.map_or(Ok(()), |(_, look)| {
+                    if look.loaded.foreign {
+                        A::permits(&A::Reads::default())
+                    } else {
+                        A::permits(&look.loaded.state)
+                    }
+                });
+                if let Err(rejection) = permitted {
+                    return self.refuse(rejection.into(), &seen, hashes).await;
+                }
                 let plan = self.plan(&target.state, target.version, &events, &context, request, word).await?;
                 self.commit(plan, decided, &events).await
             }
@@ -185,9 +211,15 @@ impl Inner {
                 self.cache.drop(aggregate_id);
                 Ok(Attempt::Again)
             }
-            Outcome::Taken { scope } | Outcome::OverLimit { scope, .. } => {
+            Outcome::Taken { scope } => {
                 self.refuse(A::refused_reservation(&scope).into(), seen, hashes).await
             }
+            Outcome::OverLimit { scope, retry_after } => {
+                let retry_after_s = retry_after.map(|left| left.as_secs().max(1) as u32);
+                let rejection = Rejection { retry_after_s, ..A::refused_reservation(&scope) };
+                self.refuse(rejection.into(), seen, hashes).await
+            }
+            Outcome::StaleReactor => Err(CommandError::Internal("a command moves no reactor".into())),
             Outcome::Replayed(receipt) => Ok(Attempt::Done(self.replayed(&receipt).await)),
             Outcome::KeyReused => Ok(Attempt::Done(Err(CommandError::KeyReused))),
             Outcome::Committed(_) => Err(CommandError::Internal("a commit is not a refusal".into())),

@@ -17,6 +17,7 @@ const fn word(kind: AccountCommandKind) -> CommandWord {
 }
 
 impl Handler for Account {
+    type Reads = Self;
     const COMMANDS: &'static [CommandWord] = &[
         word(AccountCommandKind::Register),
         word(AccountCommandKind::Describe),

@@ -19,6 +19,7 @@ const fn word(kind: NodeCommandKind) -> CommandWord {
 }
 
 impl Handler for Node {
+    type Reads = Self;
     const COMMANDS: &'static [CommandWord] = &[
         word(NodeCommandKind::Tie),
         word(NodeCommandKind::Revise),
@@ -55,7 +56,7 @@ impl Handler for Node {
                         beside.count(GUEST_NODES, owner, -1, None);
                     }
                 }
-                NodeEvent::Revised(_) | NodeEvent::VisibilityChanged(_) => {}
+                NodeEvent::Revised(_) | NodeEvent::VisibilityChanged(_) | NodeEvent::CreatorUnbound(_) => {}
             }
         }
         Ok(())

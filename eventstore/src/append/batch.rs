@@ -29,6 +29,7 @@ pub(super) struct Footprint {
     asserted: HashMap<Uuid, Version>,
     /// Receipt keys and reservation keys: keyed hashes, so they cannot meet by chance.
     keys: HashSet<[u8; 32]>,
+    reactors: HashSet<&'static str>,
 }
 
 impl Footprint {
@@ -42,6 +43,7 @@ impl Footprint {
                 // Each stream stands once in the call, with one expected version.
                 || self.asserted.get(&id).is_some_and(|version| *version != assert.version)
         }) || keys(append).any(|key| self.keys.contains(key))
+            || append.reactor.as_ref().is_some_and(|step| self.reactors.contains(step.reactor))
     }
 
     fn add(&mut self, append: &Append) {
@@ -52,6 +54,7 @@ impl Footprint {
             }
         }
         self.keys.extend(keys(append).copied());
+        self.reactors.extend(append.reactor.iter().map(|step| step.reactor));
     }
 }
 

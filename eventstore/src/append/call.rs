@@ -1,6 +1,5 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
-use chrono::{DateTime, Utc};
 use kernel::Position;
 use serde::Deserialize;
 use sqlx::{
@@ -11,7 +10,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Append, Committed, Outcome, Reservation, StoredReceipt};
+use super::{Append, Committed, Outcome, ReactorStep, Reservation, StoredReceipt};
 
 /// One refused request as `append_batch` reports it.
 #[derive(Deserialize)]
@@ -21,7 +20,7 @@ struct Refused {
     aggregate_id: Option<Uuid>,
     actual: Option<i64>,
     scope: Option<String>,
-    expires_at: Option<DateTime<Utc>>,
+    retry_after_ms: Option<u64>,
     first_version: Option<i64>,
     event_count: Option<i32>,
     position: Option<Position>,
@@ -36,6 +35,7 @@ enum Why {
     OverLimit,
     Replayed,
     KeyReused,
+    StaleReactor,
 }
 
 impl Refused {
@@ -47,7 +47,10 @@ impl Refused {
             Why::Conflict => Outcome::Conflict { aggregate_id, actual },
             Why::StaleAssert => Outcome::StaleAssert { aggregate_id, actual },
             Why::Taken => Outcome::Taken { scope },
-            Why::OverLimit => Outcome::OverLimit { scope, expires_at: self.expires_at },
+            Why::OverLimit => {
+                Outcome::OverLimit { scope, retry_after: self.retry_after_ms.map(Duration::from_millis) }
+            }
+            Why::StaleReactor => Outcome::StaleReactor,
             Why::Replayed => Outcome::Replayed(StoredReceipt {
                 aggregate_id,
                 first_version: self.first_version.unwrap_or_default(),
@@ -64,6 +67,7 @@ impl Refused {
 struct Arrays<'a> {
     k: Vec<ReceiptRow<'a>>,
     r: Vec<ReservationRow<'a>>,
+    c: Vec<(i32, &'a ReactorStep)>,
     s: Vec<StreamRow<'a>>,
     u_req: Vec<i32>,
     u_stream: Vec<i32>,
@@ -182,6 +186,7 @@ impl<'a> Arrays<'a> {
                 let [a, b, c, d, e, f, g, h, ..] = *reservation.hash();
                 ReservationRow { req, reservation, lock: i64::from_be_bytes([a, b, c, d, e, f, g, h]) }
             }));
+            arrays.c.extend(append.reactor.iter().map(|step| (req, step)));
             if let Some(receipt) = &append.receipt {
                 let event_count = (arrays.e_id.len() - before) as i32;
                 arrays.k.push(ReceiptRow { req, receipt, event_count });
@@ -190,6 +195,7 @@ impl<'a> Arrays<'a> {
         // Every process takes its locks in these orders; that is why there are no deadlocks.
         arrays.k.sort_unstable_by_key(|row| row.receipt.key_hash);
         arrays.r.sort_unstable_by_key(|row| row.lock);
+        arrays.c.sort_unstable_by_key(|(_, step)| step.reactor);
         arrays.s.sort_unstable_by_key(|row| row.id);
         for (index, stream) in arrays.s.iter().enumerate() {
             for user in &stream.users {
@@ -216,6 +222,10 @@ pub(super) async fn append_batch(
     let r = a.r.iter().map(|row| ReservationColumns::of(row.reservation)).collect::<Vec<_>>();
     let r_scope: Vec<&str> = r.iter().map(|row| row.scope).collect();
 
+    let c_name: Vec<&str> = a.c.iter().map(|(_, step)| step.reactor).collect();
+    let c_from: Vec<&str> = a.c.iter().map(|(_, step)| step.from.cursor.as_str()).collect();
+    let c_to: Vec<&str> = a.c.iter().map(|(_, step)| step.to.cursor.as_str()).collect();
+
     let row = sqlx::query_file!(
         "src/append/sql/append_batch.sql",
         epoch,
@@ -234,7 +244,13 @@ pub(super) async fn append_batch(
         &r.iter().map(|row| row.owner).collect::<Vec<_>>(),
         &r.iter().map(|row| row.delta).collect::<Vec<_>>(),
         r.iter().map(|row| row.limit).collect::<Vec<_>>() as _,
-        r.iter().map(|row| row.expires_at).collect::<Vec<_>>() as _,
+        r.iter().map(|row| row.window_ms).collect::<Vec<_>>() as _,
+        &a.c.iter().map(|(req, _)| *req).collect::<Vec<_>>(),
+        c_name as _,
+        &a.c.iter().map(|(_, step)| step.from.position).collect::<Vec<_>>(),
+        c_from as _,
+        &a.c.iter().map(|(_, step)| step.to.position).collect::<Vec<_>>(),
+        c_to as _,
         &a.s.iter().map(|row| row.req).collect::<Vec<_>>(),
         &a.s.iter().map(|row| row.id).collect::<Vec<_>>(),
         s_type as _,
@@ -296,18 +312,23 @@ struct ReservationColumns {
     owner: Uuid,
     delta: i64,
     limit: Option<i64>,
-    expires_at: Option<DateTime<Utc>>,
+    window_ms: Option<i64>,
 }
 
 impl ReservationColumns {
     fn of(reservation: &Reservation) -> Self {
-        let none = |op, scope, owner| Self { op, scope, owner, delta: 1, limit: None, expires_at: None };
+        let none = |op, scope, owner| Self { op, scope, owner, delta: 1, limit: None, window_ms: None };
         match reservation {
             Reservation::Take { scope, owner, .. } => none(1, scope, *owner),
             Reservation::Release { scope, owner, .. } => none(2, scope, *owner),
-            Reservation::Count { scope, owner, delta, limit, expires_at, .. } => {
-                Self { op: 3, scope, owner: *owner, delta: *delta, limit: *limit, expires_at: *expires_at }
-            }
+            Reservation::Count { scope, owner, delta, limit, window, .. } => Self {
+                op: 3,
+                scope,
+                owner: *owner,
+                delta: *delta,
+                limit: *limit,
+                window_ms: window.map(|window| window.as_millis() as i64),
+            },
         }
     }
 }

@@ -7,5 +7,6 @@ mod request;
 
 pub use appender::{Appender, AppenderConfig};
 pub use request::{
-    Append, Assert, Committed, EventToStore, Outcome, Receipt, Reservation, StoredReceipt, Write,
+    Append, Assert, Committed, EventToStore, Outcome, ReactorPoint, ReactorStep, Receipt, Reservation,
+    StoredReceipt, Write,
 };

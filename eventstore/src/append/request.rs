@@ -1,6 +1,5 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
 use kernel::{AggregateRef, Name, NewEvent, Position, Version};
 use rand::Rng;
 use uuid::Uuid;
@@ -15,6 +14,8 @@ pub struct Append {
     pub asserts: Vec<Assert>,
     pub reservations: Vec<Reservation>,
     pub receipt: Option<Receipt>,
+    /// Moves a reactor's checkpoint together with what it did.
+    pub reactor: Option<ReactorStep>,
 }
 
 /// Events for one aggregate, in order.
@@ -43,16 +44,33 @@ pub enum Reservation {
     Take { scope: &'static str, hash: [u8; 32], owner: Uuid },
     /// Gives back what `owner` holds; nothing otherwise.
     Release { scope: &'static str, hash: [u8; 32], owner: Uuid },
-    /// Adds `delta`; refused when the sum would pass `limit`. With `expires_at` the counter
-    /// is a window that starts again after that time.
+    /// Adds `delta`; refused when the sum would pass `limit`. With a `window` the
+    /// counter starts again that long after its first count, by the database's clock.
     Count {
         scope: &'static str,
         hash: [u8; 32],
         owner: Uuid,
         delta: i64,
         limit: Option<i64>,
-        expires_at: Option<DateTime<Utc>>,
+        window: Option<Duration>,
     },
+}
+
+/// How far a reactor is: all events up to `position` are done, and of the next one's work
+/// everything up to `cursor`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReactorPoint {
+    pub position: Position,
+    /// Empty between two events.
+    pub cursor: String,
+}
+
+/// A step of a reactor: taken by one process only, whoever else tries finds the point moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReactorStep {
+    pub reactor: &'static str,
+    pub from: ReactorPoint,
+    pub to: ReactorPoint,
 }
 
 /// Makes the request idempotent: the same key gets the same outcome.
@@ -145,8 +163,11 @@ pub enum Outcome {
     },
     OverLimit {
         scope: String,
-        expires_at: Option<DateTime<Utc>>,
+        /// Until the window starts again; `None` for a total.
+        retry_after: Option<Duration>,
     },
+    /// The reactor is at another point than the step expected.
+    StaleReactor,
     /// The same key with the same fingerprint was committed before.
     Replayed(StoredReceipt),
     /// The same key was used for another request.

@@ -148,7 +148,7 @@ async fn a_full_quota_leaves_its_neighbours_alone_and_counts_nothing() {
         owner,
         delta,
         limit,
-        expires_at: None,
+        window: None,
     };
     for _ in 0..2 {
         let request = Append { reservations: vec![count(1, Some(2))], ..write(Uuid::now_v7(), 0) };
@@ -157,7 +157,7 @@ async fn a_full_quota_leaves_its_neighbours_alone_and_counts_nothing() {
     for _ in 0..2 {
         let request = Append { reservations: vec![count(1, Some(2))], ..write(Uuid::now_v7(), 0) };
         let outcome = refused_between_neighbours(&store, request).await.unwrap();
-        assert_eq!(outcome, Outcome::OverLimit { scope: "nodes".into(), expires_at: None });
+        assert_eq!(outcome, Outcome::OverLimit { scope: "nodes".into(), retry_after: None });
     }
     let request = Append { reservations: vec![count(-1, None)], ..write(Uuid::now_v7(), 0) };
     committed(store.appender.append(request).await);

@@ -35,12 +35,17 @@ pub struct SetNodeVisibility {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveNode;
 
+/// The creator has left: the node stays, whose it was does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnbindNodeCreator;
+
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodeCommand {
     Tie(TieNode),
     Revise(ReviseNode),
     SetVisibility(SetNodeVisibility),
     Remove(RemoveNode),
+    UnbindCreator(UnbindNodeCreator),
 }
 
 /// Which command, without its body: the last part of the route.
@@ -50,10 +55,13 @@ pub enum NodeCommandKind {
     Revise,
     SetVisibility,
     Remove,
+    /// The system's own; it has no route.
+    UnbindCreator,
 }
 
 impl NodeCommandKind {
-    pub const ALL: [Self; 4] = [Self::Tie, Self::Revise, Self::SetVisibility, Self::Remove];
+    pub const ALL: [Self; 5] =
+        [Self::Tie, Self::Revise, Self::SetVisibility, Self::Remove, Self::UnbindCreator];
 
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
@@ -67,6 +75,7 @@ impl NodeCommandKind {
             Self::Revise => "revise",
             Self::SetVisibility => "set-visibility",
             Self::Remove => "remove",
+            Self::UnbindCreator => "unbind-creator",
         }
     }
 
@@ -84,6 +93,7 @@ impl NodeCommand {
             Self::Revise(_) => NodeCommandKind::Revise,
             Self::SetVisibility(_) => NodeCommandKind::SetVisibility,
             Self::Remove(_) => NodeCommandKind::Remove,
+            Self::UnbindCreator(_) => NodeCommandKind::UnbindCreator,
         }
     }
 

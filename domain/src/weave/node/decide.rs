@@ -1,8 +1,8 @@
 use kernel::Plain;
 
 use super::{
-    LiveNode, Node, NodeCommand, NodeCommandKind, NodeEvent, NodeRemoved, NodeRevised, NodeTied,
-    NodeVisibilityChanged, ReviseNode, SetNodeVisibility, TieNode,
+    LiveNode, Node, NodeCommand, NodeCommandKind, NodeCreatorUnbound, NodeEvent, NodeRemoved, NodeRevised,
+    NodeTied, NodeVisibilityChanged, ReviseNode, SetNodeVisibility, TieNode,
 };
 use crate::{
     DecideContext, Principal, Rejection,
@@ -18,11 +18,19 @@ impl Node {
         let principal = context.principal;
         principal.require_active()?;
         // Ownership can only be asked of a node that is there; a missing one is 404.
-        let owner = self.created_by().is_none_or(|owner| principal.is(owner));
+        let owner =
+            matches!(self, Self::Missing) || self.created_by().is_some_and(|owner| principal.is(owner));
         let allowed = match kind {
             NodeCommandKind::Tie => true,
             NodeCommandKind::Revise | NodeCommandKind::Remove => owner || principal.is_weaver(),
             NodeCommandKind::SetVisibility => owner || principal.is_admin(),
+            NodeCommandKind::UnbindCreator if principal != Principal::System => {
+                return Err(Rejection::forbidden(
+                    "system-only",
+                    "Only the system unbinds a node from its creator.",
+                ));
+            }
+            NodeCommandKind::UnbindCreator => true,
         };
         if allowed {
             Ok(())
@@ -43,6 +51,10 @@ impl Node {
         match (command, self) {
             (NodeCommand::Tie(tie), node) => node.tie(tie, context),
             (_, Self::Missing) => Err(Rejection::missing("There is no such node.")),
+            (NodeCommand::UnbindCreator(_), node) => Ok(match node.created_by() {
+                Some(_) => vec![NodeCreatorUnbound {}.into()],
+                None => vec![],
+            }),
             (NodeCommand::SetVisibility(set), node) => node.set_visibility(*set, context),
             (_, Self::Removed { .. }) => Err(removed()),
             (NodeCommand::Revise(revise), Self::Live(node)) => Ok(node.revise(revise)),

@@ -65,11 +65,16 @@ pub struct NodeRemoved {
     pub last_title: Plain<Title>,
 }
 
+/// The creator has left: the node stays, whose it was does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeCreatorUnbound {}
+
 events! {
     NodeEvent {
         Tied(NodeTied, Box<NodeTied>) = "NodeTied" v 1,
         Revised(NodeRevised, Box<NodeRevised>) = "NodeRevised" v 1,
         VisibilityChanged(NodeVisibilityChanged, NodeVisibilityChanged) = "NodeVisibilityChanged" v 1,
         Removed(NodeRemoved, NodeRemoved) = "NodeRemoved" v 1,
+        CreatorUnbound(NodeCreatorUnbound, NodeCreatorUnbound) = "NodeCreatorUnbound" v 1,
     }
 }

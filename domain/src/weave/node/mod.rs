@@ -7,6 +7,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use commands::{NodeCommand, NodeCommandKind, RemoveNode, ReviseNode, SetNodeVisibility, TieNode};
-pub use events::{NodeEvent, NodeRemoved, NodeRevised, NodeTied, NodeVisibilityChanged};
+pub use commands::{
+    NodeCommand, NodeCommandKind, RemoveNode, ReviseNode, SetNodeVisibility, TieNode, UnbindNodeCreator,
+};
+pub use events::{NodeCreatorUnbound, NodeEvent, NodeRemoved, NodeRevised, NodeTied, NodeVisibilityChanged};
 pub use state::{GUEST_NODE_LIMIT, LiveNode, Node};

@@ -19,7 +19,7 @@ pub enum Node {
     Live(Box<LiveNode>),
     /// Final; its texts are no longer needed for any decision.
     Removed {
-        created_by: Uuid,
+        created_by: Option<Uuid>,
         conversation_id: Uuid,
     },
 }
@@ -34,7 +34,8 @@ pub struct LiveNode {
     pub info: Option<Plain<Info>>,
     pub tags: Plain<NodeTags>,
     pub search_visibility: SearchVisibility,
-    pub created_by: Uuid,
+    /// `None` once the creator has left.
+    pub created_by: Option<Uuid>,
     pub conversation_id: Uuid,
 }
 
@@ -47,13 +48,13 @@ impl Node {
         }
     }
 
-    /// Who tied it; also of a removed node.
+    /// Who tied it, as long as it is bound to a person; also of a removed node.
     #[must_use]
     pub fn created_by(&self) -> Option<Uuid> {
         match self {
             Self::Missing => None,
-            Self::Live(node) => Some(node.created_by),
-            Self::Removed { created_by, .. } => Some(*created_by),
+            Self::Live(node) => node.created_by,
+            Self::Removed { created_by, .. } => *created_by,
         }
     }
 
@@ -75,7 +76,7 @@ impl CqrsType for Node {
 impl Aggregate for Node {
     const CONTEXT: Name = crate::weave::CONTEXT;
     const TYPE: Name = Name::constant(Self::NAME);
-    const SNAPSHOT_SCHEMA: i32 = 1;
+    const SNAPSHOT_SCHEMA: i32 = 2;
     type Command = NodeCommand;
     type Event = NodeEvent;
 
@@ -107,6 +108,8 @@ impl Aggregate for Node {
                         Self::Removed { created_by: node.created_by, conversation_id: node.conversation_id };
                 }
             }
+            (NodeEvent::CreatorUnbound(_), Self::Live(node)) => node.created_by = None,
+            (NodeEvent::CreatorUnbound(_), Self::Removed { created_by, .. }) => *created_by = None,
             // The rules let nothing follow a removal and nothing precede the tying.
             (_, Self::Missing | Self::Removed { .. }) => {}
         }
@@ -146,7 +149,7 @@ impl From<&NodeTied> for LiveNode {
             info,
             tags,
             search_visibility,
-            created_by,
+            created_by: Some(created_by),
             conversation_id,
         }
     }

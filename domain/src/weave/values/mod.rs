@@ -21,4 +21,4 @@ pub use public_point::{EARTH_RADIUS_M, MIN_OFFSET_M, distance_m, public_point};
 pub use radius::Radius;
 pub use search_visibility::SearchVisibility;
 pub use tags::{AccountTags, NodeTags, THEMES, Tag, Tags};
-pub use text::{ContactAddress, Info, Kind, NodeAddress, Summary, Title};
+pub use text::{ContactAddress, Info, Kind, MessageContent, NodeAddress, Summary, Title};

@@ -124,6 +124,11 @@ text!(
     ContactAddress, "/address", 0..=500, Lines::Many
 );
 
+text!(
+    /// What a message says: 1 to 4000 characters that are not blank.
+    MessageContent, "/content", 1..=4000, Lines::Many
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

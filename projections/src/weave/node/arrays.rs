@@ -20,7 +20,7 @@ pub(crate) struct NodeArrays<'a> {
     pub lats: Vec<Option<f64>>,
     pub lons: Vec<Option<f64>>,
     pub visibilities: Vec<&'static str>,
-    pub creators: Vec<Uuid>,
+    pub creators: Vec<Option<Uuid>>,
     pub conversations: Vec<Uuid>,
     pub created: Vec<DateTime<Utc>>,
     pub updated: Vec<DateTime<Utc>>,

@@ -1,4 +1,4 @@
-use domain::weave::node::{NodeRemoved, NodeRevised, NodeTied, NodeVisibilityChanged};
+use domain::weave::node::{NodeCreatorUnbound, NodeRemoved, NodeRevised, NodeTied, NodeVisibilityChanged};
 use kernel::{RecordedEvent, Undecodable};
 use serde::de::DeserializeOwned;
 
@@ -6,8 +6,13 @@ use super::{Removed, Revised, Tied, VisibilityChanged};
 use crate::Origin;
 
 /// Every type of the node's stream: rows carry the aggregate's version, so they may miss none.
-pub const NODE_EVENT_TYPES: &[&str] =
-    &[NodeTied::TYPE, NodeRevised::TYPE, NodeVisibilityChanged::TYPE, NodeRemoved::TYPE];
+pub const NODE_EVENT_TYPES: &[&str] = &[
+    NodeTied::TYPE,
+    NodeRevised::TYPE,
+    NodeVisibilityChanged::TYPE,
+    NodeRemoved::TYPE,
+    NodeCreatorUnbound::TYPE,
+];
 
 /// A decoded event of a node.
 pub struct NodeChange {
@@ -20,6 +25,7 @@ pub enum NodeFact {
     Revised(Box<Revised>),
     VisibilityChanged(VisibilityChanged),
     Removed(Removed),
+    CreatorUnbound,
 }
 
 impl NodeChange {
@@ -34,6 +40,7 @@ impl NodeChange {
                 NodeFact::VisibilityChanged(payload(event)?)
             }
             (NodeRemoved::TYPE, NodeRemoved::VERSION) => NodeFact::Removed(payload(event)?),
+            (NodeCreatorUnbound::TYPE, NodeCreatorUnbound::VERSION) => NodeFact::CreatorUnbound,
             (_, version) => {
                 return Err(Undecodable::new(format!(
                     "{}: this code cannot read schema version {version} of it",

@@ -17,7 +17,7 @@ pub(crate) struct NodeColumns {
     pub lat: Option<f64>,
     pub lon: Option<f64>,
     pub search_visibility: String,
-    pub created_by: Uuid,
+    pub created_by: Option<Uuid>,
     pub conversation_id: Uuid,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,

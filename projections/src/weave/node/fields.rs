@@ -19,7 +19,8 @@ pub struct NodeFields {
     pub address: Option<String>,
     pub location: Option<LatLon>,
     pub search_visibility: SearchVisibility,
-    pub created_by: Uuid,
+    /// `None` once the creator has left.
+    pub created_by: Option<Uuid>,
     pub conversation_id: Uuid,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -46,6 +47,7 @@ impl NodeFields {
             {
                 fields
             }
+            (Some(fields), NodeFact::CreatorUnbound) if fields.version < recorded.version => fields,
             _ => {
                 return Err(Undecodable::new(format!(
                     "{}: cannot follow the node's earlier events",
@@ -57,6 +59,7 @@ impl NodeFields {
             NodeFact::Tied(_) => {}
             NodeFact::Revised(revised) => fields.revise(revised),
             NodeFact::VisibilityChanged(changed) => fields.search_visibility = changed.to,
+            NodeFact::CreatorUnbound => fields.created_by = None,
             NodeFact::Removed(removed) => fields.remove(&removed.last_title, at),
         }
         fields.updated_at = at;
@@ -75,7 +78,7 @@ impl NodeFields {
             address: None,
             location: None,
             search_visibility: tied.search_visibility,
-            created_by: tied.created_by,
+            created_by: Some(tied.created_by),
             conversation_id: tied.conversation_id,
             created_at: at,
             updated_at: at,

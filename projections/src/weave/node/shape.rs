@@ -21,7 +21,8 @@ pub struct NodeShape {
     pub location: Option<LatLon>,
     /// `public`, `private`, `hidden` or `revoked`; governs the search only.
     pub search_visibility: &'static str,
-    pub created_by: Uuid,
+    /// `None` once the creator has left.
+    pub created_by: Option<Uuid>,
     pub conversation_id: Uuid,
     #[serde(serialize_with = "millis::serialize")]
     pub created_at: DateTime<Utc>,

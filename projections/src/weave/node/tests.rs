@@ -81,7 +81,11 @@ fn the_fields_are_those_the_domain_reads() {
         let point = tied.location.known().map(|at| LatLon { lat: at.lat(), lon: at.lon() });
         assert_eq!(row.location, point, "{name}");
         assert_eq!(row.search_visibility, tied.search_visibility, "{name}");
-        assert_eq!((row.created_by, row.conversation_id), (tied.created_by, tied.conversation_id), "{name}");
+        assert_eq!(
+            (row.created_by, row.conversation_id),
+            (Some(tied.created_by), tied.conversation_id),
+            "{name}"
+        );
     }
 }
 

@@ -162,7 +162,7 @@ impl Line {
             lat: self.lat,
             lon: self.lon,
             search_visibility: self.search_visibility?,
-            created_by: self.created_by?,
+            created_by: self.created_by,
             conversation_id: self.conversation_id?,
             created_at: self.created_at?,
             updated_at: self.updated_at?,

@@ -12,7 +12,7 @@ create table node_map (
     tags              text[] collate "C",
     address           text,
     search_visibility text collate "C" not null,
-    created_by        uuid not null,
+    created_by        uuid,
     conversation_id   uuid not null,
     created_at        timestamptz not null,
     updated_at        timestamptz not null,

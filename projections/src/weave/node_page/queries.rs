@@ -34,7 +34,7 @@ pub async fn node_detail(pool: &PgPool, sealer: &Sealer, id: Uuid) -> Result<Opt
             lat: row.lat,
             lon: row.lon,
             search_visibility: row.search_visibility?,
-            created_by: row.created_by?,
+            created_by: row.created_by,
             conversation_id: row.conversation_id?,
             created_at: row.created_at?,
             updated_at: row.updated_at?,

@@ -10,7 +10,7 @@ create table node_page (
     lat               double precision,
     lon               double precision,
     search_visibility text collate "C" not null,
-    created_by        uuid not null,
+    created_by        uuid,
     conversation_id   uuid not null,
     created_at        timestamptz not null,
     updated_at        timestamptz not null,

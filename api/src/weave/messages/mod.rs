@@ -1,0 +1,7 @@
+//! `/v1/messages`.
+
+mod collection;
+mod convert;
+mod wire;
+
+pub use collection::collection;
