@@ -105,6 +105,7 @@ async fn up(
         appender: parts.appender,
         relay: parts.relay,
         projector: parts.projector,
+        reactors: parts.reactors,
         stream: parts.stream,
         redis: places.redis.as_ref().and_then(|url| RedisProbe::from_url(url.expose())),
         registry,

@@ -5,7 +5,7 @@
 //! 4. log and key store are migrated as their owners, read models installed (`migrate`);
 //! 5. pools are opened as the application, behind a probe for proxies that mix up prepared
 //!    statements (`databases`, `prepared_statements`);
-//! 6. the roles begin: appender and executor, relay, projector (`parts`);
+//! 6. the roles begin: appender and executor, relay, projector, reactors (`parts`);
 //! 7. on private servers a developer's account and token are made (`dev`);
 //! 8. the server listens.
 //!
@@ -21,6 +21,7 @@ mod migrate;
 mod parts;
 mod places;
 mod prepared_statements;
+mod reactors;
 mod running;
 mod streams;
 
@@ -28,4 +29,5 @@ pub use build::{Progress, build};
 pub use error::BootError;
 pub use logging::{LogGuard, start_logging};
 pub use migrate::migrate_only;
+pub use reactors::Reacting;
 pub use running::Running;

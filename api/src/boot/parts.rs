@@ -13,7 +13,13 @@ use eventstore::{
 use kernel::Clock;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{BootError, databases::Databases, places::Places, streams};
+use super::{
+    BootError,
+    databases::Databases,
+    places::Places,
+    reactors::{self, Reacting},
+    streams,
+};
 use crate::settings::{Role, ServeSettings};
 
 /// What runs in this process besides HTTP.
@@ -22,6 +28,7 @@ pub(super) struct Parts {
     pub executor: Option<Executor>,
     pub relay: Option<Arc<RelayStats>>,
     pub projector: Option<Stats>,
+    pub reactors: Vec<Reacting>,
     pub positions: Positions,
     pub stream: Option<StreamClient>,
 }
@@ -60,16 +67,21 @@ pub(super) async fn begin(
         executor: None,
         relay: None,
         projector: None,
+        reactors: Vec::new(),
         positions: Positions::new(databases.reads.clone()),
         stream: relay_client.clone().or_else(|| tail_client.clone()),
     };
-    if roles.has(Role::Command) {
+    if roles.has(Role::Command) || roles.has(Role::Reactor) {
         let log = databases.commands.clone();
         let appender = Appender::start(log.clone(), AppenderConfig::default(), stops.appender.clone());
         let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
         let sealer = Sealer::new(Arc::clone(&keys));
         let deps = ExecutorDeps { log, appender: appender.clone(), sealer, keys, clock: Arc::clone(clock) };
-        parts.executor = Some(Executor::new(deps, ExecutorConfig::default()));
+        let executor = Executor::new(deps, ExecutorConfig::default());
+        if roles.has(Role::Reactor) {
+            parts.reactors = reactors::begin(&executor, &appender, databases.background.pg(), stops);
+        }
+        parts.executor = Some(executor);
         parts.appender = Some(appender);
         let upkeep = Upkeep::new(databases.background.pg().clone());
         stops.tasks.spawn(upkeep.run(stops.background.clone()));

@@ -50,7 +50,7 @@ pub struct ServeSettings {
     pub place: PlaceSettings,
     #[command(flatten)]
     pub http: HttpSettings,
-    /// Jobs of this process, a comma list: command, query, relay, projector, or all.
+    /// Jobs of this process, a comma list: command, query, relay, projector, reactor, or all.
     #[arg(long, env = "ROLES", default_value = "all", value_name = "LIST")]
     pub roles: Roles,
     #[command(flatten)]

@@ -3,11 +3,13 @@
 //! - [`node_map`]: the nodes within a box, in the order (cell, id);
 //! - [`node_page`]: one node with its creator and history;
 //! - [`account_page`]: one account, its personal fields sealed;
+//! - [`authorship`]: which nodes and messages are bound to an account, for the reactor;
 //! - [`node`] and [`LatLon`]: what node answers have in common.
 //!
 //! Threads, messages, proposals and the feed become folders of their own next to these.
 
 pub mod account_page;
+pub mod authorship;
 mod lat_lon;
 #[cfg(test)]
 mod measure;
@@ -21,5 +23,9 @@ pub use lat_lon::LatLon;
 /// All read models of this context, for the runtime that feeds them and the tool that rebuilds them.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(node_map::NodeMap).with(node_page::NodePage).with(account_page::AccountPage)
+    Registry::new()
+        .with(node_map::NodeMap)
+        .with(node_page::NodePage)
+        .with(account_page::AccountPage)
+        .with(authorship::Authorship)
 }
