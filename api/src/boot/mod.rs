@@ -6,13 +6,15 @@
 //! 5. pools are opened as the application, behind a probe for proxies that mix up prepared
 //!    statements (`databases`, `prepared_statements`);
 //! 6. the roles begin: appender and executor, relay, projector, reactors (`parts`);
-//! 7. on private servers a developer's account and token are made (`dev`);
+//! 7. on private servers a developer's account and token are made (`dev`), and at
+//!    the first start the demo neighbourhood is loaded (`demo`);
 //! 8. the server listens.
 //!
 //! Whatever fails is one sentence ([`BootError`]) and exit code 2.
 
 mod build;
 mod databases;
+mod demo;
 mod dev;
 mod error;
 mod keeper;

@@ -26,6 +26,8 @@ use crate::settings::{Role, ServeSettings};
 pub(super) struct Parts {
     pub appender: Option<Appender>,
     pub executor: Option<Executor>,
+    /// What the executor works with, for another one at another time.
+    pub deps: Option<ExecutorDeps>,
     pub relay: Option<Arc<RelayStats>>,
     pub projector: Option<Stats>,
     pub reactors: Vec<Reacting>,
@@ -65,6 +67,7 @@ pub(super) async fn begin(
     let mut parts = Parts {
         appender: None,
         executor: None,
+        deps: None,
         relay: None,
         projector: None,
         reactors: Vec::new(),
@@ -77,11 +80,12 @@ pub(super) async fn begin(
         let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
         let sealer = Sealer::new(Arc::clone(&keys));
         let deps = ExecutorDeps { log, appender: appender.clone(), sealer, keys, clock: Arc::clone(clock) };
-        let executor = Executor::new(deps, ExecutorConfig::default());
+        let executor = Executor::new(deps.clone(), ExecutorConfig::default());
         if roles.has(Role::Reactor) {
             parts.reactors = reactors::begin(&executor, &appender, databases.background.pg(), stops);
         }
         parts.executor = Some(executor);
+        parts.deps = Some(deps);
         parts.appender = Some(appender);
         let upkeep = Upkeep::new(databases.background.pg().clone());
         stops.tasks.spawn(upkeep.run(stops.background.clone()));

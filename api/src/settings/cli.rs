@@ -3,8 +3,8 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuthSettings, DatabaseSettings, HttpSettings, KeyStoreSettings, LaterSettings, PlaceSettings, Roles,
-    Span, StreamSettings, TelemetrySettings, UnusedRedis,
+    AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
+    PlaceSettings, Roles, Span, StreamSettings, TelemetrySettings, UnusedRedis,
 };
 
 const AFTER_HELP: &str = "\
@@ -65,6 +65,8 @@ pub struct ServeSettings {
     pub auth: AuthSettings,
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
+    #[command(flatten)]
+    pub demo: DemoSettings,
     #[command(flatten)]
     pub later: LaterSettings,
 }
