@@ -5,7 +5,7 @@ use eventstore::{
     reactor::{Next, next_event, point_of, register},
 };
 use kernel::{Position, RecordedEvent, crash_point};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Reactor, ReactorError, ReactorStats, Work};
@@ -15,8 +15,10 @@ use crate::Executor;
 const POLL: Duration = Duration::from_secs(1);
 /// While another process is at it, or something is away.
 const PAUSE: Duration = Duration::from_millis(250);
-/// So many positions without anything to do are worth writing down.
+/// So many positions without anything to do are worth writing down …
 const WORTH_A_STEP: i64 = 10_000;
+/// … and any number after so long, so that an operator sees no lag where there is none.
+const WORTH_A_STEP_AFTER: Duration = Duration::from_secs(5);
 
 /// Runs one reactor. Any number of processes may; what they do is done once.
 pub struct ReactorRunner<R> {
@@ -31,6 +33,7 @@ struct Place {
     stored: ReactorPoint,
     /// Looked through up to here; ahead of the stored point where there was nothing to do.
     scanned: Position,
+    since: Instant,
 }
 
 /// What one turn did.
@@ -85,27 +88,28 @@ impl<R: Reactor> ReactorRunner<R> {
 
     async fn turn(&self, place: &mut Option<Place>) -> Result<Turn, ReactorError> {
         let pool = self.executor.inner.deps.log.pg();
-        let Place { stored, scanned } = match place.take() {
+        let Place { stored, scanned, since } = match place.take() {
             Some(place) => place,
             None => {
                 register(pool, R::NAME).await?;
                 let stored = point_of(pool, R::NAME).await?;
-                Place { scanned: stored.position, stored }
+                Place { scanned: stored.position, stored, since: Instant::now() }
             }
         };
         let (turn, next) = match next_event(pool, scanned, R::EVENT_TYPES).await? {
             Next::Event(event) => {
                 let stored = self.follow(&event, stored).await?;
                 self.stats.at(stored.position, event.position);
-                (Turn::Moved, Place { scanned: stored.position, stored })
+                (Turn::Moved, Place { scanned: stored.position, stored, since: Instant::now() })
             }
             Next::Nothing { up_to, head } => {
                 self.stats.at(up_to, head);
-                let mut next = Place { scanned: up_to, stored };
-                if up_to - next.stored.position >= WORTH_A_STEP {
+                let mut next = Place { scanned: up_to, stored, since };
+                let behind = up_to - next.stored.position;
+                if behind >= WORTH_A_STEP || (behind > 0 && since.elapsed() >= WORTH_A_STEP_AFTER) {
                     let to = ReactorPoint { position: up_to, cursor: String::new() };
-                    self.take(Work::default(), next.stored, to.clone()).await?;
-                    next.stored = to;
+                    self.take(Work::default(), next.stored.clone(), to.clone()).await?;
+                    next = Place { stored: to, since: Instant::now(), ..next };
                 }
                 (if up_to < head { Turn::Moved } else { Turn::Idle }, next)
             }
