@@ -43,6 +43,10 @@ pub enum What {
     Append(AppendArguments),
     /// Ties over HTTP by 128 connections, beside pgbench; catch-up and memory of the api.
     Http,
+    /// Nine messages in ten, beside ties; and how soon an answer can be read at 2,000 commands/s.
+    Mixed,
+    /// Eight minutes from calm to crowded: signing up, writing, reading.
+    Profile,
     /// The relay over a full log, beside plain publishing.
     Relay,
     /// Filling the next generation of node_page from a log of 150,000 ties.

@@ -6,7 +6,9 @@
 //! - [`http`]: ties over real connections, beside pgbench;
 //! - [`relay`]: the relay beside plain publishing; [`rebuild`]: a read model from the log;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
-//! - [`load`], [`rounds`]: callers in a closed loop, turns, medians, ratios;
+//! - [`mixed`]: messages, ties and the rest as real use has them, and how soon they can be read;
+//! - [`profile`]: a day's shape, from calm to crowded;
+//! - [`load`], [`open_loop`], [`rounds`]: callers in a closed and in an open loop, turns, ratios;
 //! - [`servers`], [`programs`], [`api`], [`pgbench`], [`filled_log`]: what the parts run on;
 //! - [`report`]: the table, the JSON below `bench/results`, targets and the exit code.
 
@@ -16,8 +18,11 @@ pub mod arguments;
 pub mod filled_log;
 pub mod http;
 pub mod load;
+pub mod mixed;
+pub mod open_loop;
 pub mod pgbench;
 pub mod places;
+pub mod profile;
 pub mod programs;
 pub mod progress;
 pub mod rebuild;

@@ -80,7 +80,8 @@ async fn until<C: Caller>(mut caller: C, begin: Instant, end: Instant) -> anyhow
     }
 }
 
-fn latency(micros: &mut [u32]) -> Option<Latency> {
+/// Percentiles of single calls, in microseconds; sorts them.
+pub fn latency(micros: &mut [u32]) -> Option<Latency> {
     micros.sort_unstable();
     let at = |share: f64| {
         let index = ((micros.len() as f64 * share) as usize).min(micros.len().checked_sub(1)?);

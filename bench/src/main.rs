@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use bench::{
     append,
     arguments::{AppendArguments, Arguments, PlacesArguments, What},
-    http, places, rebuild, relay,
+    http, mixed, places, profile, rebuild, relay,
     report::{self, Report},
 };
 use clap::Parser;
@@ -36,12 +36,14 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let (mut closer, mut places) = (AppendArguments::default(), PlacesArguments::default());
     let parts: &[&'static str] = match what {
         What::Table => &[],
-        What::All => &["append", "http", "relay", "rebuild", "places"],
+        What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "places"],
         What::Append(arguments) => {
             closer = arguments;
             &["append"]
         }
         What::Http => &["http"],
+        What::Mixed => &["mixed"],
+        What::Profile => &["profile"],
         What::Relay => &["relay"],
         What::Rebuild => &["rebuild"],
         What::Places(arguments) => {
@@ -54,6 +56,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         let runs = match *part {
             "append" => Box::pin(append::run(arguments, &closer)).await?,
             "http" => Box::pin(http::run(arguments)).await?,
+            "mixed" => Box::pin(mixed::run(arguments)).await?,
+            "profile" => Box::pin(profile::run(arguments)).await?,
             "relay" => Box::pin(relay::run(arguments)).await?,
             "rebuild" => Box::pin(rebuild::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,

@@ -19,6 +19,7 @@ use sqlx::PgPool;
 
 pub use connection::{Connection, Request};
 pub use people::{NAMESPACE, Person, weavers};
+pub use ties::TieCaller;
 
 use crate::{
     api::Api,
@@ -31,7 +32,6 @@ use crate::{
     rounds::Rounds,
     servers::Servers,
 };
-use ties::TieCaller;
 
 const CONNECTIONS: usize = 128;
 const ACCOUNTS: usize = 8;

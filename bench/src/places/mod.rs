@@ -3,9 +3,11 @@
 //!
 //! - [`dataset`]: fetched once, cached, never part of this repository;
 //! - [`tie`]: one request per place, with an id and an idempotency key that follow from the place;
+//! - [`city`]: the map of a city at 200 requests a second;
 //! - [`check`]: the comparison; the first [`Difference`] ends it.
 
 mod check;
+mod city;
 mod dataset;
 mod tie;
 
@@ -50,13 +52,13 @@ pub async fn run(arguments: &Arguments, places: &PlacesArguments) -> anyhow::Res
     let programs = Programs::ready()?;
     if let (Some(data_dir), Some(address)) = (&places.data_dir, places.address) {
         let installation = Installation { data_dir: data_dir.clone(), address, fresh: false };
-        return through(&programs, &installation, &dataset).await;
+        return through(&programs, &installation, &dataset, arguments.short).await;
     }
     let servers = Servers::start(arguments, &Part::ALL).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
     let data_dir = servers.data_dir().to_path_buf();
     let installation = Installation { data_dir, address: api.address(), fresh: true };
-    let runs = through(&programs, &installation, &dataset).await?;
+    let runs = through(&programs, &installation, &dataset, arguments.short).await?;
     api.stop().await?;
     servers.stop().await?;
     Ok(runs)
@@ -66,6 +68,7 @@ async fn through(
     programs: &Programs,
     installation: &Installation,
     dataset: &Arc<Vec<dataset::Place>>,
+    short: bool,
 ) -> anyhow::Result<Vec<Run>> {
     let people = weavers(&programs.api, &installation.data_dir, installation.address, ACCOUNTS).await?;
     let began = Instant::now();
@@ -74,6 +77,7 @@ async fn through(
     let since = Instant::now();
     let mut runs = vec![Run::new("places/ties", per_second, "requests/s")];
     runs.extend(check::all(programs, installation, dataset, &tied).await?);
+    runs.extend(city::look(installation.address, short).await?);
     runs.push(Run::new("places/checks-took", since.elapsed().as_secs_f64(), "s"));
     Ok(runs)
 }

@@ -13,6 +13,7 @@ mod failover;
 mod generation;
 mod http;
 mod keys;
+mod load_profile;
 mod order;
 mod partitions;
 mod pgbouncer;
