@@ -51,6 +51,7 @@ impl Cluster {
         progress: &(dyn Fn(&str) + Sync),
     ) -> Result<Handle, Error> {
         let since = Instant::now();
+        let mut told = false;
         loop {
             let waited_enough = since.elapsed() > settings.tuning.start_timeout;
             match running(&settings.data_dir) {
@@ -71,7 +72,13 @@ impl Cluster {
                     Err(error) => return Err(error),
                 },
                 // A server that was killed may be back in a moment.
-                Err(Error::ServerGone { .. }) if !waited_enough => {}
+                Err(gone @ Error::ServerGone { .. }) if !waited_enough => {
+                    if !told {
+                        let patience = settings.tuning.start_timeout.as_secs();
+                        progress(&format!("{gone}; waiting up to {patience} s for it to come back"));
+                        told = true;
+                    }
+                }
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

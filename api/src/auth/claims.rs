@@ -16,6 +16,9 @@ pub(super) struct Claims {
     pub roles: Vec<PlatformRole>,
     pub iat: i64,
     pub exp: i64,
+    /// Not before, seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nbf: Option<i64>,
     pub jti: String,
 }
 

@@ -27,6 +27,7 @@ pub fn issue(
         roles: role_list(identity.roles),
         iat,
         exp: iat.saturating_add(i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX)),
+        nbf: None,
         jti: Uuid::now_v7().to_string(),
     };
     let header = Header { kid: Some(key.kid().to_owned()), ..Header::new(Algorithm::EdDSA) };

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use kernel::Clock;
 use quick_cache::sync::Cache;
@@ -95,11 +96,23 @@ impl Verifier {
         if header.alg != Algorithm::EdDSA || header.kid.as_deref() != Some(self.key.kid()) {
             return None;
         }
+        // An extension we must understand, and understand none of (RFC 7515, 4.1.11).
+        if extended(token) {
+            return None;
+        }
         let claims = decode::<Claims>(token, self.key.decoding(), &self.validation).ok()?.claims;
         let issued_in_time = claims.iat <= now.saturating_add(LEEWAY_S) && claims.iat <= claims.exp;
+        let begun = claims.nbf.is_none_or(|nbf| nbf <= now.saturating_add(LEEWAY_S));
         let named = (1..=128).contains(&claims.jti.len());
-        (issued_in_time && named).then(|| Checked { identity: claims.identity(), exp: claims.exp })
+        (issued_in_time && begun && named).then(|| Checked { identity: claims.identity(), exp: claims.exp })
     }
+}
+
+/// Whether the header asks for something beyond a plain signature.
+fn extended(token: &str) -> bool {
+    let header = token.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let header = header.and_then(|bytes| serde_json::from_slice::<serde_json::Value>(&bytes).ok());
+    header.is_none_or(|header| header.get("crit").is_some() || header.get("b64").is_some())
 }
 
 fn bearer(value: &str) -> Option<&str> {
@@ -112,7 +125,6 @@ fn bearer(value: &str) -> Option<&str> {
 mod tests {
     use std::time::Duration;
 
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use chrono::{DateTime, TimeDelta, Utc};
     use domain::PlatformRoles;
     use jsonwebtoken::{EncodingKey, Header, encode};
@@ -183,6 +195,23 @@ mod tests {
             wrong.as_object_mut().unwrap().remove(name);
             assert!(verifier.check(&signed(&key, &wrong)).is_err(), "without {name}");
         }
+    }
+
+    #[test]
+    fn a_token_of_the_future_or_with_an_extension_is_401() {
+        let key = key();
+        let (verifier, _) = verifier(&key);
+        for (nbf, good) in [(1_800_000_030, true), (1_800_000_031, false)] {
+            let mut later = claims();
+            later["nbf"] = json!(nbf);
+            assert_eq!(verifier.check(&signed(&key, &later)).is_ok(), good, "{nbf}");
+        }
+        let header = |more: &str| {
+            URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"EdDSA","kid":"k"{more}}}"#)) + ".payload.signature"
+        };
+        assert!(!extended(&header("")));
+        assert!(extended(&header(r#","crit":["exp"]"#)) && extended(&header(r#","b64":false"#)));
+        assert!(extended("no header"));
     }
 
     #[test]

@@ -27,7 +27,7 @@ async fn a_tie_answers_with_version_position_events_and_etag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_key_and_body_get_the_first_answer_again() {
+async fn scenario_1_the_same_key_and_body_get_the_first_answer_again() {
     let place = Installation::new().await;
     let api = place.api().await;
     let (_, token) = api.person(&place, "Ada").await;
@@ -90,7 +90,7 @@ async fn a_no_op_answers_with_no_events_and_keeps_its_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_writers_with_one_if_match_one_wins_and_the_other_gets_412() {
+async fn scenario_2_of_two_writers_with_one_if_match_one_wins_and_the_other_gets_412() {
     let place = Installation::new().await;
     let (one, two) = (place.api().await, place.api().await);
     let (_, token) = one.person(&place, "Ada").await;

@@ -34,7 +34,7 @@ async fn who_is_not_registered_may_not_act() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guest_changes_only_own_nodes_and_a_weaver_any() {
+async fn scenario_3_a_guest_changes_only_own_nodes_and_a_weaver_any_and_promotion_keeps_everything() {
     let place = Installation::new().await;
     let (one, two) = (place.api().await, place.api().await);
     let (_, owner) = one.person(&place, "Ada").await;

@@ -55,7 +55,7 @@ async fn a_new_read_model_catches_up_from_postgres_and_follows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_same_message_five_times_has_one_effect() {
+async fn scenario_11_the_same_message_five_times_has_one_effect() {
     let store = store().await;
     let (send, open) = scripted();
     let mut runner = runner(&store, &registry(), RunnerOptions { tail: Some(open), committed: None }).await;

@@ -13,7 +13,7 @@ use crate::support::store;
 const TOO_LONG: &str = "far too long for the column, by quite a lot of letters";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_poison_event_parks_its_keys_and_healthy_ones_go_on() {
+async fn scenario_11_a_poison_event_parks_its_keys_and_healthy_ones_go_on() {
     let store = store().await;
     let mut runner = runner(&store, &registry(), RunnerOptions::default()).await;
     let (sick, healthy, other) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
