@@ -24,7 +24,7 @@ mod prepared_statements;
 mod running;
 mod streams;
 
-pub use build::{Progress, build};
+pub use build::{Progress, build, build_with};
 pub use error::BootError;
 pub use logging::{LogGuard, start_logging};
 pub use migrate::migrate_only;

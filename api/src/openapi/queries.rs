@@ -27,6 +27,9 @@ const NOBODY: (&str, &[&str]) = ("401", &["unauthorised"]);
 const NOTHING: (&str, &[&str]) = ("404", &["not-found"]);
 const ROLE: (&str, &[&str]) = ("403", &["missing-role"]);
 
+const LIMIT: (&str, &str) = ("limit", "1 to 100, 20 when absent.");
+const CURSOR: (&str, &str) = ("cursor", "`page.next_cursor` of the page before.");
+
 const QUERIES: &[Query] = &[
     Query {
         path: "/v1/nodes",
@@ -63,6 +66,17 @@ const QUERIES: &[Query] = &[
         summary: "One account; contact data only for itself and admins.",
         parameters: &[],
         schema: Some("Account"),
+        refusals: &[BAD, NOBODY, NOTHING, LOST, LATE],
+        reads_model: true,
+        token: false,
+    },
+    Query {
+        path: "/v1/conversations/{id}/messages",
+        id: "conversation-messages",
+        tag: "conversations",
+        summary: "Messages of a conversation, newest first; those taken away as tombstones.",
+        parameters: &[LIMIT, CURSOR],
+        schema: Some("MessageList"),
         refusals: &[BAD, NOBODY, NOTHING, LOST, LATE],
         reads_model: true,
         token: false,

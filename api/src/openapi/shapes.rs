@@ -117,3 +117,47 @@ pub struct AuditList {
     /// The end of the log.
     position: i64,
 }
+
+#[derive(ToSchema)]
+pub struct MessageList {
+    conversation: Conversation,
+    items: Vec<Message>,
+    page: PageDocument,
+    position: i64,
+    /// Present and true when an event of this page could not be applied.
+    stale: Option<bool>,
+}
+
+#[derive(ToSchema)]
+pub struct Conversation {
+    id: Uuid,
+    /// `open`, or `archived`: readable, no new posts.
+    state: String,
+    /// Messages that were taken away count.
+    message_count: i64,
+    last_message_at: Option<DateTime<Utc>>,
+}
+
+#[derive(ToSchema)]
+pub struct Message {
+    id: Uuid,
+    conversation_id: Uuid,
+    /// `null` when the author left.
+    author: Option<Person>,
+    /// `null` when it was taken away or erased.
+    content: Option<String>,
+    /// Taken away by its author or an admin, for good.
+    tombstoned: bool,
+    created_at: DateTime<Utc>,
+    edited_at: Option<DateTime<Utc>>,
+    version: i64,
+    /// JSON pointers of values that are gone for good; left out when there are none.
+    erased: Option<Vec<String>>,
+}
+
+#[derive(ToSchema)]
+pub struct Person {
+    id: Uuid,
+    /// `null` when it was erased.
+    title: Option<String>,
+}

@@ -2,6 +2,7 @@
 //! in JSON (`wire`) and its queries.
 
 pub mod accounts;
+pub mod conversations;
 pub mod messages;
 pub mod nodes;
 mod point;

@@ -3,17 +3,20 @@
 //! - [`node_map`]: the nodes within a box, in the order (cell, id);
 //! - [`node_page`]: one node with its creator and history;
 //! - [`account_page`]: one account, its personal fields sealed;
+//! - [`conversation`]: conversations and their messages;
 //! - [`node`] and [`LatLon`]: what node answers have in common.
 //!
 //! Threads, messages, proposals and the feed become folders of their own next to these.
 
 pub mod account_page;
+pub mod conversation;
 mod lat_lon;
 #[cfg(test)]
 mod measure;
 pub mod node;
 pub mod node_map;
 pub mod node_page;
+mod posted;
 
 use eventstore::subscription::Registry;
 pub use lat_lon::LatLon;
@@ -21,5 +24,9 @@ pub use lat_lon::LatLon;
 /// All read models of this context, for the runtime that feeds them and the tool that rebuilds them.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(node_map::NodeMap).with(node_page::NodePage).with(account_page::AccountPage)
+    Registry::new()
+        .with(node_map::NodeMap)
+        .with(node_page::NodePage)
+        .with(account_page::AccountPage)
+        .with(conversation::Conversations)
 }

@@ -1,5 +1,3 @@
-use std::borrow::Cow;
-
 use axum::{
     extract::{Request, State},
     http::request::Parts,
@@ -23,7 +21,7 @@ use crate::{
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, PageDocument, answer, caught_up, run},
+    query::{Caching, ListDocument, answer, caught_up, cursor, run, sentence},
 };
 
 const MAP: &str = "node_map";
@@ -45,22 +43,16 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let (kinds, tags) = (params.set("kind")?, params.set("tag")?);
     let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
     let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
-    let cursor = params.get("cursor").map(MapCursor::parse).transpose();
-    let cursor = cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?;
+    let cursor = cursor(&params, MapCursor::parse)?;
     let wanted = caught_up(app, &parts.headers, &[MAP]).await?;
     let page = nodes_in_bbox(&app.reads, bbox, &kinds, &tags, limit, cursor).await?;
     let stale = is_stale(app, MAP, page.items.iter().map(|node| node.id.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
-    let document = ListDocument {
-        items: page.items,
-        page: PageDocument { next_cursor: page.next_cursor, has_more: page.has_more },
-        position: page.position,
-        stale,
-    };
+    let tag = EntityTag::List(page.position);
     answer::<ListDocument<NodeShape>>(
         &parts.headers,
-        &document,
-        EntityTag::List(page.position),
+        &ListDocument::of(page, stale),
+        tag,
         Caching::Revalidate,
     )
 }
@@ -105,14 +97,4 @@ pub(crate) async fn is_stale(app: &App, read_model: &str, keys: Vec<String>) -> 
 /// Who asked for a position must not get a row that is behind it.
 pub(crate) fn refuse_stale(stale: bool, wanted: Option<Position>) -> Result<(), Problem> {
     if stale && wanted.is_some() { Err(Problem::not_caught_up()) } else { Ok(()) }
-}
-
-/// The error's words as a sentence; they name forms, never values.
-fn sentence(error: &dyn std::error::Error) -> Cow<'static, str> {
-    let mut text = error.to_string();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text.push('.');
-    text.into()
 }
