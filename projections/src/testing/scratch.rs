@@ -4,7 +4,8 @@ use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
 use crate::weave::{
-    account_page::AccountPage, conversation::Conversations, node_map::NodeMap, node_page::NodePage,
+    account_page::AccountPage, activity::Activities, conversation::Conversations, node_map::NodeMap,
+    node_page::NodePage, thread::Threads,
 };
 
 /// A database of its own with generation 1 of every read model, on the server of
@@ -30,6 +31,8 @@ impl Scratch {
         scratch.install::<NodePage>().await;
         scratch.install::<AccountPage>().await;
         scratch.install::<Conversations>().await;
+        scratch.install::<Threads>().await;
+        scratch.install::<Activities>().await;
         scratch
     }
 
