@@ -1,8 +1,9 @@
 use std::{borrow::Cow, error::Error};
 
 use projections::BadCursor;
+use uuid::Uuid;
 
-use crate::{http::Params, problem::Problem};
+use crate::{command::parse_id, http::Params, problem::Problem};
 
 /// `limit` of a list that is no map: 1 to 100, 20 when absent.
 ///
@@ -11,6 +12,16 @@ use crate::{http::Params, problem::Problem};
 pub fn limit(params: &Params<'_>) -> Result<u16, Problem> {
     let limit = params.number("limit", 1..=i64::from(projections::MAX_LIST))?.unwrap_or(20);
     u16::try_from(limit).map_err(|_| Problem::internal())
+}
+
+/// A parameter that is an id.
+///
+/// # Errors
+/// 400
+pub fn id(params: &Params<'_>, name: &'static str) -> Result<Option<Uuid>, Problem> {
+    let Some(text) = params.get(name) else { return Ok(None) };
+    let id = parse_id(text).ok_or_else(|| Problem::bad_parameter(name, "Write a UUID with hyphens."))?;
+    Ok(Some(id))
 }
 
 /// `cursor`, read by the list that made it.

@@ -3,15 +3,18 @@ use axum::{
     http::request::Parts,
     response::Response,
 };
-use eventstore::subscription::stale_keys;
+use domain::weave::conversation::{ConversationKind, conversation_id};
+use eventstore::subscription::{any_stale, stale_keys};
 use kernel::Position;
 use projections::{
     MapCursor,
     geo::BBox,
     weave::{
+        conversation::ConversationKey,
         node::NodeShape,
         node_map::nodes_in_bbox,
         node_page::{NodeDetail, node_detail},
+        thread::ThreadKey,
     },
 };
 use serde::Serialize;
@@ -28,6 +31,8 @@ const MAP: &str = "node_map";
 const PAGE: &str = "node_page";
 /// A page's creator and history come from here.
 const ACCOUNTS: &str = "account_page";
+const CONVERSATIONS: &str = "conversation";
+const THREADS: &str = "thread";
 
 /// `GET /v1/nodes?bbox=&kind=&tag=&limit=&cursor=`
 pub async fn list(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
@@ -76,12 +81,23 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     Params::parse(parts.uri.query(), &[])?;
     let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
-    let wanted = caught_up(app, &parts.headers, &[PAGE, ACCOUNTS]).await?;
-    let stale = is_stale(app, PAGE, vec![id.to_string()]).await?;
+    let wanted = caught_up(app, &parts.headers, &[PAGE, ACCOUNTS, CONVERSATIONS, THREADS]).await?;
+    let conversation = conversation_id(ConversationKind::Node, id);
+    let rows = [
+        (PAGE, id.to_string()),
+        (CONVERSATIONS, ConversationKey::Conversation(conversation).to_string()),
+        (THREADS, ThreadKey::Node { conversation }.to_string()),
+    ];
+    let stale = any_stale(&app.reads, &rows).await?;
     refuse_stale(stale, wanted)?;
-    let node = node_detail(&app.reads, &app.sealer, id).await?;
+    let now = app.clock.now();
+    let node = node_detail(&app.reads, &app.sealer, id, now).await?;
     let node = node.ok_or_else(|| Problem::not_found("There is no such node."))?;
-    let tag = EntityTag::Read(node.node.version, node.position);
+    let (version, position) = (node.node.version, node.position);
+    let tag = match node.threads.is_empty() {
+        true => EntityTag::Read(version, position),
+        false => EntityTag::ReadAt(version, position, now.timestamp_millis()),
+    };
     // The creator's title is personal.
     answer(&parts.headers, &Shown { node, stale }, tag, Caching::Never)
 }

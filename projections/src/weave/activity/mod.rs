@@ -15,6 +15,7 @@ mod queries;
 mod row;
 mod sink;
 
+pub(crate) use answer::ActivityLine;
 pub use answer::{ActivityNode, ActivityShape};
 pub use change::{ActivityChange, ActivityFact};
 pub use key::{ActivityKey, ActivityType};

@@ -3,7 +3,7 @@ use eventstore::seal::Sealer;
 use sqlx::{PgPool, types::Json};
 use uuid::Uuid;
 
-use super::{ActivityNode, ActivityShape};
+use super::{ActivityLine, ActivityShape};
 use crate::{
     MAX_LIST, Page, PositionCursor, ReadError, Sealed,
     opened::{Column, open_all},
@@ -50,41 +50,47 @@ pub async fn recent_activity(
     let lines = rows
         .into_iter()
         .filter_map(|row| {
-            let node = row.node_id.map(|id| ActivityNode { id, title: row.node_title });
-            let shape = ActivityShape {
+            let line = ActivityLine {
                 position: row.act_position?,
                 at: row.last_at?,
                 activity_type: row.activity_type?,
-                account: row.account.map(|id| Author { id, title: None }),
-                node,
                 count: row.count?,
-                erased: Vec::new(),
+                account_id: row.account_id,
+                conversation_id: row.conversation_id?,
+                day: row.day?,
+                node_id: row.node_id,
+                node_title: row.node_title,
             };
-            Some((shape, row.account_title.map(|Json(sealed)| sealed)))
+            Some(Line { line, account: row.account, title: row.account_title.map(|Json(sealed)| sealed) })
         })
         .collect();
-    let page =
-        Page::cut(lines, usize::from(limit), at, |(shape, _)| PositionCursor(shape.position).to_string());
+    let page = Page::cut(lines, usize::from(limit), at, |line: &Line| {
+        PositionCursor(line.line.position).to_string()
+    });
     titled(sealer, page).await
 }
 
+struct Line {
+    line: ActivityLine,
+    /// `None` when it left.
+    account: Option<Uuid>,
+    title: Option<Sealed>,
+}
+
 /// What is not on the page is not decrypted.
-async fn titled(
-    sealer: &Sealer,
-    page: Page<(ActivityShape, Option<Sealed>)>,
-) -> Result<Page<ActivityShape>, ReadError> {
-    let columns: Vec<Column<'_>> =
-        page.items.iter().map(|(_, title)| Column::title(title.as_ref())).collect();
-    let mut titles = open_all::<String>(sealer, &columns).await?.into_iter();
+async fn titled(sealer: &Sealer, page: Page<Line>) -> Result<Page<ActivityShape>, ReadError> {
+    let Page { items, next_cursor, has_more, position, epoch } = page;
+    let columns: Vec<Column<'_>> = items.iter().map(|line| Column::title(line.title.as_ref())).collect();
+    let titles = open_all::<String>(sealer, &columns).await?;
     drop(columns);
-    Ok(page.map(|(mut shape, _)| {
-        let title = titles.next().and_then(|title| title.or_erased("/account/title", &mut shape.erased));
-        if let Some(account) = &mut shape.account {
-            account.title = title;
-        }
-        if shape.node.as_ref().is_some_and(|node| node.title.is_none()) {
-            shape.erased.push("/node/title");
-        }
-        shape
-    }))
+    let items = items
+        .into_iter()
+        .zip(titles)
+        .map(|(Line { line, account, .. }, title)| {
+            let mut erased = Vec::new();
+            let title = title.or_erased("/account/title", &mut erased);
+            line.shown(account.map(|id| Author { id, title }), erased)
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(Page { items, next_cursor, has_more, position, epoch })
 }

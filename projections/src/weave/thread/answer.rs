@@ -1,8 +1,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::weave::conversation::{ConversationKind, conversation_id};
 use eventstore::seal::Sealer;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::{ThreadKey, ThreadType};
 use crate::{
     ReadError, Sealed, millis,
     opened::{Column, open_all},
@@ -34,6 +36,20 @@ pub struct ThreadShape {
     /// JSON pointers of values that are gone for good; left out when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub erased: Vec<&'static str>,
+}
+
+impl ThreadShape {
+    /// The rows it was made from.
+    #[must_use]
+    pub fn keys(&self) -> Vec<ThreadKey> {
+        let conversation = conversation_id(ConversationKind::Node, self.node_id);
+        let thread = ThreadType::parse(&self.thread_type).map(|thread_type| ThreadKey::Thread {
+            account: self.account_id,
+            thread_type,
+            conversation,
+        });
+        thread.into_iter().chain([ThreadKey::Node { conversation }]).collect()
+    }
 }
 
 /// How visible a thread is at `now`; a clock that is behind sees a fresh one.

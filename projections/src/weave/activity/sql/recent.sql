@@ -2,7 +2,8 @@
 -- Who left has no activity of its own any more: what remains at the nodes is nobody's.
 select least(vc.position, ac.position) as "position!", vc.epoch as "epoch!",
        v.position as "act_position?", v.type as "activity_type?", v.last_at as "last_at?",
-       v.count as "count?", n.node_id as "node_id?", n.title as "node_title?",
+       v.count as "count?", v.account_id as "account_id?", v.conversation_id as "conversation_id?",
+       v.day as "day?", n.node_id as "node_id?", n.title as "node_title?",
        a.id as "account?", a.title as "account_title?: Json<Sealed>"
 from read.activity_checkpoint vc
 cross join read.account_page_checkpoint ac
