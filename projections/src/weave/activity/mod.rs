@@ -14,6 +14,8 @@ mod projection;
 mod queries;
 mod row;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use answer::ActivityLine;
 pub use answer::{ActivityNode, ActivityShape};

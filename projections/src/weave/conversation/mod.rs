@@ -11,6 +11,8 @@ mod projection;
 mod queries;
 mod row;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Author, ConversationSummary, MessageList, MessageShape};
 pub use change::{ConversationChange, ConversationFact};

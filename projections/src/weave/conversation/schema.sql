@@ -25,5 +25,5 @@ create table message (
     position        bigint not null
 ) with (fillfactor = 90);
 
--- The order of a conversation.
+-- The order in which a talk is read.
 create unique index message_order on message (conversation_id, position);

@@ -14,6 +14,8 @@ mod projection;
 mod queries;
 mod row;
 mod sink;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{FADES_AFTER, ThreadShape, opacity_at};
 pub(crate) use answer::{ThreadLine, live_since, shown};
