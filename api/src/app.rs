@@ -10,7 +10,7 @@ use eventstore::{
     stream::StreamClient,
     subscription::{Positions, Stats},
 };
-use kernel::Position;
+use kernel::{Clock, Position};
 use sqlx::PgPool;
 
 use crate::{auth::Verifier, boot::Reacting, health::RedisProbe, http::Lanes};
@@ -18,6 +18,8 @@ use crate::{auth::Verifier, boot::Reacting, health::RedisProbe, http::Lanes};
 /// What handlers share. Parts that belong to roles this process does not have are `None`.
 pub struct App {
     pub verifier: Verifier,
+    /// What fades, fades by this clock.
+    pub clock: Arc<dyn Clock>,
     pub lanes: Lanes,
     pub log: LogPool,
     /// What queries read from; may be a replica.

@@ -37,6 +37,9 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/nodes", get(weave::nodes::list))
             .route("/v1/nodes/{id}", get(weave::nodes::one))
             .route("/v1/accounts/{id}", get(weave::accounts::one))
+            .route("/v1/conversations/{id}/messages", get(weave::conversations::messages))
+            .route("/v1/threads", get(weave::threads::list))
+            .route("/v1/activity", get(weave::activity::list))
             .route("/v1/audit/events", get(audit::events));
     }
     routes

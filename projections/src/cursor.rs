@@ -1,6 +1,7 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use kernel::Position;
 use uuid::Uuid;
 
 /// The last item of a page of the map: the next page begins after it. Stable under inserts,
@@ -43,6 +44,33 @@ impl fmt::Display for MapCursor {
     }
 }
 
+/// The last item of a list in the order of the log: the next page begins after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PositionCursor(pub Position);
+
+const POSITION_FORM: u8 = 2;
+const POSITION_LEN: usize = 1 + 8;
+
+impl PositionCursor {
+    /// # Errors
+    /// [`BadCursor`] when the text was not made by such a list.
+    pub fn parse(text: &str) -> Result<Self, BadCursor> {
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| BadCursor)?;
+        let bytes: [u8; POSITION_LEN] = bytes.try_into().map_err(|_| BadCursor)?;
+        let [POSITION_FORM, position @ ..] = bytes else { return Err(BadCursor) };
+        let position = i64::from_be_bytes(position);
+        if position < 1 { Err(BadCursor) } else { Ok(Self(position)) }
+    }
+}
+
+impl fmt::Display for PositionCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [POSITION_FORM; POSITION_LEN];
+        bytes[1..].copy_from_slice(&self.0.to_be_bytes());
+        f.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +91,16 @@ mod tests {
         for bad in ["", "AQ", "not base64!", &good[1..], &format!("{good}A"), &negative, &other_form] {
             assert_eq!(MapCursor::parse(bad), Err(BadCursor), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_position_is_no_place_on_the_map() {
+        let cursor = PositionCursor(17);
+        assert_eq!(PositionCursor::parse(&cursor.to_string()), Ok(cursor));
+        let map = MapCursor { cell: 1, id: Uuid::nil() }.to_string();
+        for bad in ["", "Ag", &map, &PositionCursor(0).to_string(), &PositionCursor(-1).to_string()] {
+            assert_eq!(PositionCursor::parse(bad), Err(BadCursor), "{bad:?}");
+        }
+        assert_eq!(MapCursor::parse(&cursor.to_string()), Err(BadCursor));
     }
 }

@@ -1,5 +1,8 @@
 use kernel::Position;
 
+/// Most items of a page of a list that is no map.
+pub const MAX_LIST: u16 = 100;
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page<T> {

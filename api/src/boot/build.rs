@@ -28,11 +28,24 @@ use crate::{
 /// Where lines for a waiting person go.
 pub type Progress<'a> = &'a (dyn Fn(&str) + Sync);
 
-/// Brings everything up. Shared by `main` and the tests.
+/// Brings everything up on the machine's clock.
 ///
 /// # Errors
 /// [`BootError`]; servers that were started are stopped again.
 pub async fn build(settings: &ServeSettings, progress: Progress<'_>) -> Result<Running, BootError> {
+    build_with(settings, Arc::new(SystemClock), progress).await
+}
+
+/// Brings everything up on a clock of the caller's: what takes a week in the field takes a test
+/// no time. Tokens, `occurred_at`, windows and fading go by it.
+///
+/// # Errors
+/// [`BootError`]; servers that were started are stopped again.
+pub async fn build_with(
+    settings: &ServeSettings,
+    clock: Arc<dyn Clock>,
+    progress: Progress<'_>,
+) -> Result<Running, BootError> {
     for name in settings.later.set() {
         progress(&format!("{name} is set, but what it configures comes with a later version: ignored"));
     }
@@ -52,7 +65,7 @@ pub async fn build(settings: &ServeSettings, progress: Progress<'_>) -> Result<R
     let wanted = Wanted { place, database, key_store, others: Some((stream, redis)) };
     let mut places = find(wanted, progress).await?;
     let stops = Stops::default();
-    match up(settings, &places, secrets, &stops, progress).await {
+    match up(settings, &places, secrets, clock, &stops, progress).await {
         Ok(edge) => {
             let server = Server::listen(claimed, ServerLimits::default());
             let server = server.map_err(|_| BootError::AddressTaken(address))?;
@@ -80,12 +93,12 @@ async fn up(
     settings: &ServeSettings,
     places: &Places,
     Secrets { key, kek }: Secrets,
+    clock: Arc<dyn Clock>,
     stops: &Stops,
     progress: Progress<'_>,
 ) -> Result<Arc<Edge>, BootError> {
     migrate(places, progress).await?;
     let databases = databases::open(places, kek).await?;
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let parts = parts::begin(settings, places, &databases, &clock, stops).await?;
     if let (true, Some(executor)) = (places.private_log, &parts.executor) {
         let head = log::head(databases.commands.pg()).await;
@@ -100,7 +113,8 @@ async fn up(
     let metrics = HttpMetrics::new(&registry).map_err(|error| BootError::Other(error.to_string()))?;
     let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
     let app = Arc::new(App {
-        verifier: Verifier::new(key, clock),
+        verifier: Verifier::new(key, Arc::clone(&clock)),
+        clock,
         lanes: Lanes::new(databases::READS as usize),
         log: databases.commands.clone(),
         reads: databases.reads.clone(),

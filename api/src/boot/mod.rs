@@ -27,7 +27,7 @@ mod reactors;
 mod running;
 mod streams;
 
-pub use build::{Progress, build};
+pub use build::{Progress, build, build_with};
 pub use error::BootError;
 pub use logging::{LogGuard, start_logging};
 pub use migrate::migrate_only;

@@ -18,6 +18,11 @@ pub enum EntityTag {
     Read(Version, Position),
     /// Of a list: weak, the position it was read at.
     List(Position),
+    /// Like [`EntityTag::Read`], of an answer that time alone changes: with the moment in
+    /// milliseconds, so that a later one never passes for it.
+    ReadAt(Version, Position, i64),
+    /// Like [`EntityTag::List`], of an answer that time alone changes.
+    ListAt(Position, i64),
 }
 
 impl fmt::Display for EntityTag {
@@ -26,6 +31,8 @@ impl fmt::Display for EntityTag {
             Self::Version(version) => write!(f, "\"{version}\""),
             Self::Read(version, position) => write!(f, "\"{version}-{position}\""),
             Self::List(position) => write!(f, "W/\"{position}\""),
+            Self::ReadAt(version, position, moment) => write!(f, "\"{version}-{position}@{moment}\""),
+            Self::ListAt(position, moment) => write!(f, "W/\"{position}@{moment}\""),
         }
     }
 }
@@ -45,7 +52,8 @@ pub enum IfMatch {
     Version(Version),
 }
 
-/// Reads `If-Match`: `"7"` as a command answers it, `"7-123"` as a query does, or `*`.
+/// Reads `If-Match`: `"7"` as a command answers it, `"7-123"` or `"7-123@1790000000000"` as a
+/// query does, or `*`.
 ///
 /// # Errors
 /// 400
@@ -63,7 +71,10 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
     }
     let inner = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let (version, position) = match inner.map(|tag| tag.split_once('-').unwrap_or((tag, "0"))) {
-        Some((version, position)) => (number(version), number(position)),
+        Some((version, read_at)) => {
+            let (position, moment) = read_at.split_once('@').unwrap_or((read_at, "0"));
+            (number(version), number(position).and(number(moment)))
+        }
         None => (None, None),
     };
     match (version, position) {
@@ -106,6 +117,8 @@ mod tests {
         assert_eq!(read(&["*"]).unwrap(), Some(IfMatch::Any));
         assert_eq!(read(&["\"7\""]).unwrap(), Some(IfMatch::Version(7)));
         assert_eq!(read(&["\"7-123\""]).unwrap(), Some(IfMatch::Version(7)));
+        let faded = EntityTag::ReadAt(7, 123, 1_790_000_000_000).to_string();
+        assert_eq!(read(&[&faded]).unwrap(), Some(IfMatch::Version(7)));
         for bad in [
             &["7"][..],
             &["\"\""],
@@ -113,6 +126,8 @@ mod tests {
             &["\"7-\""],
             &["\"-1\""],
             &["\"7-1-2\""],
+            &["\"7@1\""],
+            &["\"7-1@\""],
             &["W/\"7\""],
             &["\"7\", \"8\""],
             &["\"7\"", "\"8\""],
@@ -130,5 +145,8 @@ mod tests {
         assert!(none_match(&with("if-none-match", &["*"]), tag));
         assert!(!none_match(&with("if-none-match", &["\"7-124\"", "\"7\""]), tag));
         assert!(none_match(&with("if-none-match", &["W/\"9\""]), EntityTag::List(9)));
+        let now = EntityTag::ReadAt(7, 123, 5);
+        assert!(none_match(&with("if-none-match", &["\"7-123@5\""]), now));
+        assert!(!none_match(&with("if-none-match", &["\"7-123\"", "\"7-123@4\""]), now));
     }
 }

@@ -27,6 +27,9 @@ const NOBODY: (&str, &[&str]) = ("401", &["unauthorised"]);
 const NOTHING: (&str, &[&str]) = ("404", &["not-found"]);
 const ROLE: (&str, &[&str]) = ("403", &["missing-role"]);
 
+const LIMIT: (&str, &str) = ("limit", "1 to 100, 20 when absent.");
+const CURSOR: (&str, &str) = ("cursor", "`page.next_cursor` of the page before.");
+
 const QUERIES: &[Query] = &[
     Query {
         path: "/v1/nodes",
@@ -49,7 +52,7 @@ const QUERIES: &[Query] = &[
         path: "/v1/nodes/{id}",
         id: "node-page",
         tag: "nodes",
-        summary: "One node with its creator and history.",
+        summary: "One node with its creator, history, conversation and live threads.",
         parameters: &[],
         schema: Some("NodePage"),
         refusals: &[BAD, NOBODY, NOTHING, LOST, LATE],
@@ -60,10 +63,58 @@ const QUERIES: &[Query] = &[
         path: "/v1/accounts/{id}",
         id: "account-page",
         tag: "accounts",
-        summary: "One account; contact data only for itself and admins.",
+        summary: "One account with its live threads' nodes and recent activity; contact data only for itself and admins.",
         parameters: &[],
         schema: Some("Account"),
         refusals: &[BAD, NOBODY, NOTHING, LOST, LATE],
+        reads_model: true,
+        token: false,
+    },
+    Query {
+        path: "/v1/conversations/{id}/messages",
+        id: "conversation-messages",
+        tag: "conversations",
+        summary: "Messages of a conversation, newest first; those taken away as tombstones.",
+        parameters: &[LIMIT, CURSOR],
+        schema: Some("MessageList"),
+        refusals: &[BAD, NOBODY, NOTHING, LOST, LATE],
+        reads_model: true,
+        token: false,
+    },
+    Query {
+        path: "/v1/threads",
+        id: "threads",
+        tag: "threads",
+        summary: "Live threads, by exactly one of bbox, account and node; they fade within 168 hours.",
+        parameters: &[
+            (
+                "bbox",
+                "min_lon,min_lat,max_lon,max_lat: threads by their node's end, in the order of the map. \
+                 Then limit is 1 to 1000, 100 when absent.",
+            ),
+            ("account", "An account's id: its threads, newest first."),
+            ("node", "A node's id: threads to it, newest first."),
+            LIMIT,
+            CURSOR,
+        ],
+        schema: Some("ThreadList"),
+        refusals: &[BAD, NOBODY, LOST, LATE],
+        reads_model: true,
+        token: false,
+    },
+    Query {
+        path: "/v1/activity",
+        id: "activity",
+        tag: "activity",
+        summary: "What people did, newest first: one entry per person, type of act, node and UTC day.",
+        parameters: &[
+            ("account", "An account's id: what it did."),
+            ("node", "A node's id: what was done there."),
+            LIMIT,
+            CURSOR,
+        ],
+        schema: Some("ActivityList"),
+        refusals: &[BAD, NOBODY, LOST, LATE],
         reads_model: true,
         token: false,
     },

@@ -54,6 +54,9 @@ pub struct NodePage {
     creator: Option<Creator>,
     /// The last 100 entries, oldest first.
     history: Vec<HistoryEntry>,
+    conversation: Option<Conversation>,
+    /// Live ones, the newest 20.
+    threads: Vec<Thread>,
     position: i64,
     /// Present and true when an event of this node could not be applied.
     stale: Option<bool>,
@@ -96,6 +99,10 @@ pub struct Account {
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     version: i64,
+    /// Nodes this person's live threads lead to, the newest 20.
+    nodes: Vec<ThreadedNode>,
+    /// The newest 20 entries; they do not fade.
+    activity: Vec<Activity>,
     /// JSON pointers of values that were erased.
     erased: Vec<String>,
     position: i64,
@@ -116,4 +123,123 @@ pub struct AuditList {
     page: PageDocument,
     /// The end of the log.
     position: i64,
+}
+
+#[derive(ToSchema)]
+pub struct MessageList {
+    conversation: Conversation,
+    items: Vec<Message>,
+    page: PageDocument,
+    position: i64,
+    /// Present and true when an event of this page could not be applied.
+    stale: Option<bool>,
+}
+
+#[derive(ToSchema)]
+pub struct Conversation {
+    id: Uuid,
+    /// `open`, or `archived`: readable, no new posts.
+    state: String,
+    /// Messages that were taken away count.
+    message_count: i64,
+    last_message_at: Option<DateTime<Utc>>,
+}
+
+#[derive(ToSchema)]
+pub struct Message {
+    id: Uuid,
+    conversation_id: Uuid,
+    /// `null` when the author left.
+    author: Option<Person>,
+    /// `null` when it was taken away or erased.
+    content: Option<String>,
+    /// Taken away by its author or an admin, for good.
+    tombstoned: bool,
+    created_at: DateTime<Utc>,
+    edited_at: Option<DateTime<Utc>>,
+    version: i64,
+    /// JSON pointers of values that are gone for good; left out when there are none.
+    erased: Option<Vec<String>>,
+}
+
+#[derive(ToSchema)]
+pub struct Person {
+    id: Uuid,
+    /// `null` when it was erased.
+    title: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub struct ThreadList {
+    items: Vec<Thread>,
+    page: PageDocument,
+    position: i64,
+    /// Present and true when an event of this page could not be applied.
+    stale: Option<bool>,
+}
+
+#[derive(ToSchema)]
+pub struct Thread {
+    id: Uuid,
+    account_id: Uuid,
+    node_id: Uuid,
+    /// `knotting`: tied or revised; `conversation`: something was said.
+    r#type: String,
+    /// 1 when it was drawn, linear to 0 at `expires_at`.
+    opacity: f64,
+    /// When the last act was.
+    started_at: DateTime<Utc>,
+    /// 168 hours later: from then on it is absent everywhere.
+    expires_at: DateTime<Utc>,
+    /// The account's public position; `null` when it is not on the map.
+    from: Option<Point>,
+    /// The node's place; `null` when it was redacted.
+    to: Option<Point>,
+    /// JSON pointers of values that are gone for good; left out when there are none.
+    erased: Option<Vec<String>>,
+}
+
+#[derive(ToSchema)]
+pub struct ThreadedNode {
+    id: Uuid,
+    /// `null` when it was redacted.
+    title: Option<String>,
+    /// Of the newest thread.
+    opacity: f64,
+    started_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+}
+
+#[derive(ToSchema)]
+pub struct ActivityList {
+    items: Vec<Activity>,
+    page: PageDocument,
+    position: i64,
+    /// Present and true when an event of this page could not be applied.
+    stale: Option<bool>,
+}
+
+#[derive(ToSchema)]
+pub struct Activity {
+    /// Of the last act.
+    position: i64,
+    /// When the last act was.
+    at: DateTime<Utc>,
+    /// `tied`, `revised` or `removed` a node, or `message`: said something in its conversation.
+    r#type: String,
+    /// `null` when the person left, and when no person did it.
+    account: Option<Person>,
+    /// A removed node keeps its last title.
+    node: Option<NamedNode>,
+    /// How often on that day (UTC).
+    count: i64,
+    /// JSON pointers of values that are gone for good; left out when there are none.
+    erased: Option<Vec<String>>,
+}
+
+#[derive(ToSchema)]
+pub struct NamedNode {
+    id: Uuid,
+    /// `null` when it was redacted.
+    title: Option<String>,
 }

@@ -7,6 +7,7 @@ use axum::{
     response::Response,
 };
 use kernel::Position;
+use projections::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,6 +27,18 @@ pub struct ListDocument<T> {
     /// Some of the items could not be brought up to date; see the operators' parked events.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
+}
+
+impl<T> ListDocument<T> {
+    #[must_use]
+    pub fn of(page: Page<T>, stale: bool) -> Self {
+        Self {
+            items: page.items,
+            page: PageDocument { next_cursor: page.next_cursor, has_more: page.has_more },
+            position: page.position,
+            stale,
+        }
+    }
 }
 
 #[derive(Serialize, ToSchema)]

@@ -4,8 +4,10 @@
 mod caught_up;
 mod document;
 mod failure;
+mod list;
 mod run;
 
 pub use caught_up::caught_up;
 pub use document::{Caching, ListDocument, PageDocument, answer};
+pub use list::{cursor, id, limit, sentence};
 pub use run::run;

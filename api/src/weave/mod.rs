@@ -2,8 +2,11 @@
 //! in JSON (`wire`) and its queries.
 
 pub mod accounts;
+pub mod activity;
+pub mod conversations;
 pub mod messages;
 pub mod nodes;
 mod point;
+pub mod threads;
 
 pub use point::Point;

@@ -3,7 +3,7 @@
 //! - [`PostgresProjection`] is what a read model implements, [`Registry`] the set of them;
 //! - [`Runner`] feeds their live and retained generations, batch by batch;
 //! - [`Positions`] tells the query side how far they are, [`Stats`] the metrics;
-//! - [`parked_events`], [`stale_keys`], [`retry_parked`] and [`skip_event`] deal with events that
+//! - [`parked_events`], [`stale_keys`], [`any_stale`], [`retry_parked`] and [`skip_event`] deal with events that
 //!   cannot be applied;
 //! - [`sentinel_check`] compares what went through with what the log holds.
 
@@ -31,7 +31,7 @@ mod tail;
 use checkpoint::adopt;
 pub use checkpoint::{Checkpoint, GenerationState, checkpoints};
 use groups::{advance_group, catch_up};
-pub use parked::{ParkedEvent, parked_events, stale_keys};
+pub use parked::{ParkedEvent, any_stale, parked_events, stale_keys};
 pub use positions::{Positions, ProjectionLag, Waited};
 pub use registry::{Boxed, Registry};
 pub use retry::{RetryError, RetryReport, retry_parked, skip_event};

@@ -63,6 +63,29 @@ pub async fn stale_keys(
     Ok(rows.into_iter().collect())
 }
 
+/// Whether any of these keys, each named after its projection, is parked in a live generation: for
+/// answers that are made from several read models.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub async fn any_stale(db: impl PgExecutor<'_>, keys: &[(&str, String)]) -> Result<bool, StoreError> {
+    let (projections, keys): (Vec<String>, Vec<String>) =
+        keys.iter().map(|(projection, key)| ((*projection).to_owned(), key.clone())).unzip();
+    Ok(sqlx::query_scalar!(
+        r#"select exists (
+               select from parked_events p
+               join projection_checkpoints c using (projection, generation)
+               join unnest($1::text[], $2::text[]) as w (projection, key)
+                 on w.projection = p.projection and w.key = p.key
+               where c.state = 'live'
+           ) as "stale!""#,
+        &projections,
+        &keys
+    )
+    .fetch_one(db)
+    .await?)
+}
+
 pub(super) async fn insert(
     connection: &mut PgConnection,
     projection: &str,

@@ -4,18 +4,25 @@
 //! - [`node_page`]: one node with its creator and history;
 //! - [`account_page`]: one account, its personal fields sealed;
 //! - [`authorship`]: which nodes and messages are bound to an account, for the reactor;
+//! - [`conversation`]: conversations and their messages;
+//! - [`thread`]: threads, live as long as the asker's clock says;
+//! - [`activity`]: what people did, for good;
 //! - [`node`] and [`LatLon`]: what node answers have in common.
 //!
-//! Threads, messages, proposals and the feed become folders of their own next to these.
+//! Proposals become a folder of their own next to these.
 
 pub mod account_page;
+pub mod activity;
 pub mod authorship;
+pub mod conversation;
 mod lat_lon;
 #[cfg(test)]
 mod measure;
 pub mod node;
 pub mod node_map;
 pub mod node_page;
+mod posted;
+pub mod thread;
 
 use eventstore::subscription::Registry;
 pub use lat_lon::LatLon;
@@ -28,4 +35,7 @@ pub fn registry() -> Registry {
         .with(node_page::NodePage)
         .with(account_page::AccountPage)
         .with(authorship::Authorship)
+        .with(conversation::Conversations)
+        .with(thread::Threads)
+        .with(activity::Activities)
 }

@@ -3,7 +3,11 @@ use axum::{
     http::request::Parts,
     response::Response,
 };
-use projections::weave::account_page::{AccountDetail, Viewer, account_detail};
+use eventstore::subscription::any_stale;
+use projections::weave::{
+    account_page::{AccountDetail, Viewer, account_detail},
+    thread::ThreadKey,
+};
 use serde::Serialize;
 
 use crate::{
@@ -12,10 +16,12 @@ use crate::{
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Caching, answer, caught_up, run},
-    weave::nodes::{is_stale, refuse_stale},
+    weave::nodes::refuse_stale,
 };
 
 const PAGE: &str = "account_page";
+const THREADS: &str = "thread";
+const ACTIVITY: &str = "activity";
 
 /// `GET /v1/accounts/{id}`
 pub async fn one(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
@@ -36,15 +42,21 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     Params::parse(parts.uri.query(), &[])?;
     let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
-    let wanted = caught_up(app, &parts.headers, &[PAGE]).await?;
-    let stale = is_stale(app, PAGE, vec![id.to_string()]).await?;
+    let wanted = caught_up(app, &parts.headers, &[PAGE, THREADS, ACTIVITY]).await?;
+    let rows = [(PAGE, id.to_string()), (THREADS, ThreadKey::Account { account: id }.to_string())];
+    let stale = any_stale(&app.reads, &rows).await?;
     refuse_stale(stale, wanted)?;
     let viewer = identity.map_or_else(Viewer::default, |identity| Viewer {
         account: Some(identity.account),
         admin: identity.roles.admin,
     });
-    let account = account_detail(&app.reads, &app.sealer, id, viewer).await?;
+    let now = app.clock.now();
+    let account = account_detail(&app.reads, &app.sealer, id, viewer, now).await?;
     let account = account.ok_or_else(|| Problem::not_found("There is no such account."))?;
-    let tag = EntityTag::Read(account.version, account.position);
+    let (version, position) = (account.version, account.position);
+    let tag = match account.nodes.is_empty() {
+        true => EntityTag::Read(version, position),
+        false => EntityTag::ReadAt(version, position, now.timestamp_millis()),
+    };
     answer(&parts.headers, &Shown { account, stale }, tag, Caching::Never)
 }

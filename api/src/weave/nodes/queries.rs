@@ -1,19 +1,20 @@
-use std::borrow::Cow;
-
 use axum::{
     extract::{Request, State},
     http::request::Parts,
     response::Response,
 };
-use eventstore::subscription::stale_keys;
+use domain::weave::conversation::{ConversationKind, conversation_id};
+use eventstore::subscription::{any_stale, stale_keys};
 use kernel::Position;
 use projections::{
     MapCursor,
     geo::BBox,
     weave::{
+        conversation::ConversationKey,
         node::NodeShape,
         node_map::nodes_in_bbox,
         node_page::{NodeDetail, node_detail},
+        thread::ThreadKey,
     },
 };
 use serde::Serialize;
@@ -23,13 +24,15 @@ use crate::{
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, PageDocument, answer, caught_up, run},
+    query::{Caching, ListDocument, answer, caught_up, cursor, run, sentence},
 };
 
 const MAP: &str = "node_map";
 const PAGE: &str = "node_page";
 /// A page's creator and history come from here.
 const ACCOUNTS: &str = "account_page";
+const CONVERSATIONS: &str = "conversation";
+const THREADS: &str = "thread";
 
 /// `GET /v1/nodes?bbox=&kind=&tag=&limit=&cursor=`
 pub async fn list(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
@@ -45,22 +48,16 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let (kinds, tags) = (params.set("kind")?, params.set("tag")?);
     let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
     let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
-    let cursor = params.get("cursor").map(MapCursor::parse).transpose();
-    let cursor = cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?;
+    let cursor = cursor(&params, MapCursor::parse)?;
     let wanted = caught_up(app, &parts.headers, &[MAP]).await?;
     let page = nodes_in_bbox(&app.reads, bbox, &kinds, &tags, limit, cursor).await?;
     let stale = is_stale(app, MAP, page.items.iter().map(|node| node.id.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
-    let document = ListDocument {
-        items: page.items,
-        page: PageDocument { next_cursor: page.next_cursor, has_more: page.has_more },
-        position: page.position,
-        stale,
-    };
+    let tag = EntityTag::List(page.position);
     answer::<ListDocument<NodeShape>>(
         &parts.headers,
-        &document,
-        EntityTag::List(page.position),
+        &ListDocument::of(page, stale),
+        tag,
         Caching::Revalidate,
     )
 }
@@ -84,12 +81,23 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     Params::parse(parts.uri.query(), &[])?;
     let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
-    let wanted = caught_up(app, &parts.headers, &[PAGE, ACCOUNTS]).await?;
-    let stale = is_stale(app, PAGE, vec![id.to_string()]).await?;
+    let wanted = caught_up(app, &parts.headers, &[PAGE, ACCOUNTS, CONVERSATIONS, THREADS]).await?;
+    let conversation = conversation_id(ConversationKind::Node, id);
+    let rows = [
+        (PAGE, id.to_string()),
+        (CONVERSATIONS, ConversationKey::Conversation(conversation).to_string()),
+        (THREADS, ThreadKey::Node { conversation }.to_string()),
+    ];
+    let stale = any_stale(&app.reads, &rows).await?;
     refuse_stale(stale, wanted)?;
-    let node = node_detail(&app.reads, &app.sealer, id).await?;
+    let now = app.clock.now();
+    let node = node_detail(&app.reads, &app.sealer, id, now).await?;
     let node = node.ok_or_else(|| Problem::not_found("There is no such node."))?;
-    let tag = EntityTag::Read(node.node.version, node.position);
+    let (version, position) = (node.node.version, node.position);
+    let tag = match node.threads.is_empty() {
+        true => EntityTag::Read(version, position),
+        false => EntityTag::ReadAt(version, position, now.timestamp_millis()),
+    };
     // The creator's title is personal.
     answer(&parts.headers, &Shown { node, stale }, tag, Caching::Never)
 }
@@ -105,14 +113,4 @@ pub(crate) async fn is_stale(app: &App, read_model: &str, keys: Vec<String>) -> 
 /// Who asked for a position must not get a row that is behind it.
 pub(crate) fn refuse_stale(stale: bool, wanted: Option<Position>) -> Result<(), Problem> {
     if stale && wanted.is_some() { Err(Problem::not_caught_up()) } else { Ok(()) }
-}
-
-/// The error's words as a sentence; they name forms, never values.
-fn sentence(error: &dyn std::error::Error) -> Cow<'static, str> {
-    let mut text = error.to_string();
-    if let Some(first) = text.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    text.push('.');
-    text.into()
 }

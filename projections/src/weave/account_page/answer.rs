@@ -1,9 +1,16 @@
 use chrono::{DateTime, Utc};
 use kernel::{Position, Version};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{millis, weave::LatLon};
+use crate::{
+    millis,
+    weave::{
+        LatLon,
+        activity::ActivityShape,
+        thread::{FADES_AFTER, opacity_at},
+    },
+};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,9 +52,48 @@ pub struct AccountDetail {
     #[serde(serialize_with = "millis::serialize")]
     pub updated_at: DateTime<Utc>,
     pub version: Version,
+    /// Nodes this person's live threads lead to, the newest [`NODES_LIMIT`](super::NODES_LIMIT).
+    pub nodes: Vec<ThreadedNode>,
+    /// The newest [`ACTIVITY_LIMIT`](super::ACTIVITY_LIMIT) entries; they do not fade.
+    pub activity: Vec<ActivityShape>,
     /// JSON pointers of values that were erased or redacted, of those this viewer may see.
     pub erased: Vec<&'static str>,
+    /// The smallest of the read models' this was made from: so far, everything is in.
     pub position: Position,
     #[serde(skip)]
     pub epoch: i32,
+}
+
+/// A node at the other end of one or more live threads.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ThreadedNode {
+    pub id: Uuid,
+    /// `None` when it was redacted.
+    pub title: Option<String>,
+    /// Of the newest thread.
+    pub opacity: f64,
+    #[serde(serialize_with = "millis::serialize")]
+    pub started_at: DateTime<Utc>,
+    #[serde(serialize_with = "millis::serialize")]
+    pub expires_at: DateTime<Utc>,
+}
+
+/// [`ThreadedNode`] as a statement returns it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(super) struct NodeLine {
+    pub id: Uuid,
+    pub title: Option<String>,
+    pub started_at: DateTime<Utc>,
+}
+
+impl NodeLine {
+    pub fn at(self, now: DateTime<Utc>) -> ThreadedNode {
+        ThreadedNode {
+            id: self.id,
+            title: self.title,
+            opacity: opacity_at(self.started_at, now),
+            started_at: self.started_at,
+            expires_at: self.started_at + FADES_AFTER,
+        }
+    }
 }

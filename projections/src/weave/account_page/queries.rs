@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use eventstore::seal::{OpenError, Opened, SealedField, Sealer};
 use kernel::Class;
 use serde::de::DeserializeOwned;
@@ -7,20 +8,41 @@ use uuid::Uuid;
 
 use super::{
     AccountDetail, AccountRecord, AccountRow, Viewer,
+    answer::NodeLine,
     columns::{AccountColumns, role_word, status_word},
 };
-use crate::{ReadError, Sealed};
+use crate::{
+    ReadError, Sealed,
+    weave::{activity::ActivityLine, conversation::Author, thread::live_since},
+};
 
-/// One account as the read model has it, sealed; `None` when there is no such account.
+/// Most nodes of an answer.
+pub const NODES_LIMIT: i64 = 20;
+
+/// Most entries of an answer's activity.
+pub const ACTIVITY_LIMIT: i64 = 20;
+
+/// One account as the read models have it at `now`, sealed; `None` when there is no such account.
 ///
 /// # Errors
-/// [`ReadError`] when the database cannot be asked or the read model was never built.
-pub async fn account_record(pool: &PgPool, id: Uuid) -> Result<Option<AccountRecord>, ReadError> {
-    let row = sqlx::query_file!("src/weave/account_page/sql/account_record.sql", id)
-        .fetch_optional(pool)
-        .await?
-        .ok_or(ReadError::NotBuilt("account_page"))?;
+/// [`ReadError`] when the database cannot be asked or a read model was never built.
+pub async fn account_record(
+    pool: &PgPool,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<AccountRecord>, ReadError> {
+    let row = sqlx::query_file!(
+        "src/weave/account_page/sql/account_detail.sql",
+        id,
+        live_since(now),
+        NODES_LIMIT,
+        ACTIVITY_LIMIT
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(ReadError::NotBuilt("account_page"))?;
     let (position, epoch) = (row.position, row.epoch);
+    let (Json(nodes), Json(activity)) = (row.nodes, row.activity);
     let columns = || {
         Some(AccountColumns {
             id: row.id?,
@@ -40,10 +62,10 @@ pub async fn account_record(pool: &PgPool, id: Uuid) -> Result<Option<AccountRec
     };
     let Some(columns) = columns() else { return Ok(None) };
     let row = columns.into_row().map_err(|_| ReadError::Row("account_page"))?;
-    Ok(Some(AccountRecord { row, position, epoch }))
+    Ok(Some(AccountRecord { row, nodes, activity, position, epoch }))
 }
 
-/// One account as `viewer` may see it; `None` when there is no such account. One that left is
+/// One account as `viewer` may see it at `now`; `None` when there is no such account. One that left is
 /// there, without personal fields.
 ///
 /// # Errors
@@ -54,9 +76,10 @@ pub async fn account_detail(
     sealer: &Sealer,
     id: Uuid,
     viewer: Viewer,
+    now: DateTime<Utc>,
 ) -> Result<Option<AccountDetail>, ReadError> {
-    match account_record(pool, id).await? {
-        Some(record) => Ok(Some(shown(sealer, record, viewer).await?)),
+    match account_record(pool, id, now).await? {
+        Some(record) => Ok(Some(shown(sealer, record, viewer, now).await?)),
         None => Ok(None),
     }
 }
@@ -66,15 +89,23 @@ pub(super) async fn shown(
     sealer: &Sealer,
     record: AccountRecord,
     viewer: Viewer,
+    now: DateTime<Utc>,
 ) -> Result<AccountDetail, ReadError> {
-    let AccountRecord { row, position, epoch } = record;
+    let AccountRecord { row, nodes, activity, position, epoch } = record;
     let contact = viewer.may_see_contact_of(row.id);
     let mut opening = Opening::of(sealer, &row, contact).await?;
+    let title: Option<String> = opening.take("/title")?;
+    let gone = opening.erased.contains(&"/title");
+    let activity = activity.into_iter().map(|line| {
+        let person = Author { id: row.id, title: title.clone() };
+        line.shown(Some(person), if gone { vec!["/account/title"] } else { vec![] })
+    });
+    let activity = activity.collect::<Result<_, _>>()?;
     Ok(AccountDetail {
         id: row.id,
         role: role_word(row.role),
         status: status_word(row.status),
-        title: opening.take("/title")?,
+        title,
         summary: opening.take("/summary")?,
         tags: opening.take("/tags")?.unwrap_or_default(),
         address: if contact { Some(opening.take("/address")?) } else { None },
@@ -84,6 +115,8 @@ pub(super) async fn shown(
         created_at: row.joined_at,
         updated_at: row.updated_at,
         version: row.version,
+        nodes: nodes.into_iter().map(|node| node.at(now)).collect(),
+        activity,
         erased: opening.erased,
         position,
         epoch,

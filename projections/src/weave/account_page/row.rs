@@ -9,8 +9,8 @@ use domain::{
 use kernel::{Position, RecordedEvent, Undecodable, Version};
 use uuid::Uuid;
 
-use super::{AccountChange, AccountFact, change::Described};
-use crate::Sealed;
+use super::{AccountChange, AccountFact, answer::NodeLine, change::Described};
+use crate::{Sealed, weave::activity::ActivityLine};
 
 /// An account after its events so far, personal fields sealed.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,10 +32,12 @@ pub struct AccountRow {
     pub version: Version,
 }
 
-/// A row and how far the read model was.
-#[derive(Debug, Clone, PartialEq)]
+/// A row, what other read models know of the person, and how far all of them were.
+#[derive(Debug, Clone)]
 pub struct AccountRecord {
     pub row: AccountRow,
+    pub(super) nodes: Vec<NodeLine>,
+    pub(super) activity: Vec<ActivityLine>,
     pub position: Position,
     pub epoch: i32,
 }

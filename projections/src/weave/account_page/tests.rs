@@ -21,6 +21,7 @@ use super::{
 use crate::{
     Sealed,
     testing::{Scratch, Story, fixtures, fold, occurred_at},
+    weave::{activity::Activities, thread::Threads},
 };
 
 const ADA: Uuid = Uuid::from_u128(0xada);
@@ -199,9 +200,13 @@ async fn house() -> House {
     House { keys, sealer, story }
 }
 
+fn record(row: AccountRow) -> AccountRecord {
+    AccountRecord { row, nodes: vec![], activity: vec![], position: 7, epoch: 1 }
+}
+
 async fn answer(house: &House, viewer: Viewer) -> Value {
-    let record = AccountRecord { row: row(&house.story), position: 7, epoch: 1 };
-    serde_json::to_value(shown(&house.sealer, record, viewer).await.unwrap()).unwrap()
+    let record = record(row(&house.story));
+    serde_json::to_value(shown(&house.sealer, record, viewer, occurred_at(9)).await.unwrap()).unwrap()
 }
 
 #[tokio::test]
@@ -214,7 +219,7 @@ async fn strangers_see_the_profile_and_no_contact_data() {
             "id": ADA, "role": "guest", "status": "active", "title": "Ada", "summary": null, "tags": ["brot"],
             "map_state": "exact", "public_position": {"lat": 53.5, "lon": 10.0}, "radius_m": 250,
             "created_at": "2026-09-21T14:13:21.123Z", "updated_at": "2026-09-21T14:13:23.123Z", "version": 3,
-            "erased": [], "position": 7,
+            "nodes": [], "activity": [], "erased": [], "position": 7,
         })
     );
     for (viewer, address) in [
@@ -247,8 +252,7 @@ async fn an_envelope_in_the_wrong_column_is_no_value() {
     let house = house().await;
     let mut row = row(&house.story);
     row.title = row.address.clone();
-    let record = AccountRecord { row, position: 7, epoch: 1 };
-    assert!(shown(&house.sealer, record, Viewer::default()).await.is_err());
+    assert!(shown(&house.sealer, record(row), Viewer::default(), occurred_at(9)).await.is_err());
 }
 
 #[tokio::test]
@@ -258,12 +262,20 @@ async fn a_row_survives_the_database() {
     let house = house().await;
     for event in house.story.events.chunks(1) {
         scratch.apply(&AccountPage, event).await;
+        scratch.apply(&Threads, event).await;
+        scratch.apply(&Activities, event).await;
     }
-    let detail = account_detail(&scratch.pool, &house.sealer, ADA, Viewer::default()).await.unwrap().unwrap();
+    let detail = account_detail(&scratch.pool, &house.sealer, ADA, Viewer::default(), occurred_at(9))
+        .await
+        .unwrap()
+        .unwrap();
     let mut expected = answer(&house, Viewer::default()).await;
     expected["position"] = json!(30);
     assert_eq!(serde_json::to_value(detail).unwrap(), expected);
-    let missing = account_detail(&scratch.pool, &house.sealer, Uuid::nil(), Viewer::default()).await.unwrap();
+    let missing =
+        account_detail(&scratch.pool, &house.sealer, Uuid::nil(), Viewer::default(), occurred_at(9))
+            .await
+            .unwrap();
     assert!(missing.is_none());
 
     let left = house.story.then("AccountLeft", json!({}));

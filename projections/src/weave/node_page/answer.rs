@@ -3,7 +3,10 @@ use kernel::{Position, Version};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::{millis, weave::node::NodeShape};
+use crate::{
+    millis,
+    weave::{conversation::ConversationSummary, node::NodeShape, thread::ThreadShape},
+};
 
 /// Answer of `GET /v1/nodes/{id}`; its `ETag` is `"<version>-<position>"`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -15,7 +18,11 @@ pub struct NodeDetail {
     pub creator: Option<Creator>,
     /// The last [`HISTORY_LIMIT`](super::HISTORY_LIMIT) entries, oldest first.
     pub history: Vec<HistoryEntry>,
-    /// The smaller of the node page's and the account page's: so far, everything is in.
+    /// `None` only while its read model has not caught up.
+    pub conversation: Option<ConversationSummary>,
+    /// Live ones, the newest [`THREADS_LIMIT`](super::THREADS_LIMIT), newest first.
+    pub threads: Vec<ThreadShape>,
+    /// The smallest of the read models' this was made from: so far, everything is in.
     pub position: Position,
     #[serde(skip)]
     pub epoch: i32,

@@ -1,6 +1,5 @@
-//! One node's page: `GET /v1/nodes/{id}` with its creator's current title and its history.
-//!
-//! The conversation's summary and the live threads join the answer when their read models exist.
+//! One node's page: `GET /v1/nodes/{id}` with its creator's current title, its history, the
+//! summary of its conversation and its live threads.
 
 mod answer;
 mod projection;
@@ -11,4 +10,4 @@ mod tests;
 
 pub use answer::{Creator, HistoryEntry, NodeDetail};
 pub use projection::{Happened, NodePage, NodePageRow};
-pub use queries::{HISTORY_LIMIT, node_detail};
+pub use queries::{HISTORY_LIMIT, THREADS_LIMIT, node_detail};

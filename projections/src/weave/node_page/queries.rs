@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use eventstore::seal::{SealedField, Sealer};
 use kernel::Class;
 use sqlx::{PgPool, types::Json};
@@ -6,22 +7,40 @@ use uuid::Uuid;
 use super::{Creator, HistoryEntry, NodeDetail};
 use crate::{
     ReadError, Sealed,
-    weave::node::{NodeColumns, NodeShape},
+    weave::{
+        conversation::ConversationSummary,
+        node::{NodeColumns, NodeShape},
+        thread::{ThreadLine, live_since, shown},
+    },
 };
 
 /// Most entries of an answer's history.
 pub const HISTORY_LIMIT: i64 = 100;
 
-/// One node; `None` when it is missing or removed.
+/// Most live threads of an answer.
+pub const THREADS_LIMIT: i64 = 20;
+
+/// One node as it is at `now`; `None` when it is missing or removed.
 ///
 /// # Errors
-/// [`ReadError`] when a database cannot be asked, the read models were never built, or the
-/// creator's title cannot be opened for another reason than that it was erased.
-pub async fn node_detail(pool: &PgPool, sealer: &Sealer, id: Uuid) -> Result<Option<NodeDetail>, ReadError> {
-    let row = sqlx::query_file!("src/weave/node_page/sql/node_detail.sql", id, HISTORY_LIMIT)
-        .fetch_optional(pool)
-        .await?
-        .ok_or(ReadError::NotBuilt("node_page"))?;
+/// [`ReadError`] when a database cannot be asked, the read models were never built, or a title
+/// or a position cannot be opened for another reason than that it was erased.
+pub async fn node_detail(
+    pool: &PgPool,
+    sealer: &Sealer,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Option<NodeDetail>, ReadError> {
+    let row = sqlx::query_file!(
+        "src/weave/node_page/sql/node_detail.sql",
+        id,
+        HISTORY_LIMIT,
+        live_since(now),
+        THREADS_LIMIT
+    )
+    .fetch_optional(pool)
+    .await?
+    .ok_or(ReadError::NotBuilt("node_page"))?;
     let columns = || {
         Some(NodeColumns {
             id: row.id?,
@@ -52,8 +71,19 @@ pub async fn node_detail(pool: &PgPool, sealer: &Sealer, id: Uuid) -> Result<Opt
             node.erased.push("/creator/title".to_owned());
         }
     }
+    let summary = || {
+        Some(ConversationSummary {
+            id: row.conversation?,
+            state: row.conversation_state?,
+            message_count: row.message_count?,
+            last_message_at: row.last_message_at,
+        })
+    };
+    let conversation = summary();
+    let Json(threads) = row.threads;
+    let threads = shown(sealer, threads, now).await?;
     let (Json(history), position, epoch) = (row.history, row.position, row.epoch);
-    Ok(Some(NodeDetail { node, creator, history, position, epoch }))
+    Ok(Some(NodeDetail { node, creator, history, conversation, threads, position, epoch }))
 }
 
 /// `None` when it was erased or redacted.

@@ -14,7 +14,9 @@ use crate::{
     testing::{ACTOR, Scratch, Story, fold, occurred_at},
     weave::{
         account_page::{AccountPage, tests::sealed},
+        conversation::Conversations,
         node::tests::{CREATOR, NODE, redacted, story},
+        thread::Threads,
     },
 };
 
@@ -57,17 +59,19 @@ async fn a_page_shows_node_creator_and_the_last_of_a_long_history() {
         node = node.then("NodeRevised", json!({"title": format!("Ofen {round}")}));
     }
     scratch.apply(&NodePage, &node.events[..1]).await;
-    assert!(node_detail(&scratch.pool, &sealer, Uuid::nil()).await.unwrap().is_none());
-    let detail = node_detail(&scratch.pool, &sealer, NODE).await.unwrap().unwrap();
+    assert!(node_detail(&scratch.pool, &sealer, Uuid::nil(), occurred_at(9)).await.unwrap().is_none());
+    let detail = node_detail(&scratch.pool, &sealer, NODE, occurred_at(9)).await.unwrap().unwrap();
     assert_eq!((detail.creator, detail.history.len(), detail.position), (None, 1, 0));
 
     scratch.apply(&NodePage, &node.events[1..50]).await;
     scratch.apply(&NodePage, &node.events[50..]).await;
+    scratch.apply(&Conversations, &node.events).await;
+    scratch.apply(&Threads, &node.events).await;
     let title = sealed(&sealer, CREATOR, Class::Identity, "/title", json!("Ada")).await;
     let account =
         Story::of("account", CREATOR).then("AccountRegistered", json!({"title": title, "role": "guest"}));
     scratch.apply(&AccountPage, &account.events).await;
-    let detail = node_detail(&scratch.pool, &sealer, NODE).await.unwrap().unwrap();
+    let detail = node_detail(&scratch.pool, &sealer, NODE, occurred_at(9)).await.unwrap().unwrap();
     assert_eq!(detail.position, 10, "the account page is only that far");
     assert_eq!((detail.node.title.as_deref(), detail.node.version), (Some("Ofen 129"), 131));
     assert_eq!(detail.creator.unwrap().title.as_deref(), Some("Ada"));
@@ -81,11 +85,11 @@ async fn a_page_shows_node_creator_and_the_last_of_a_long_history() {
     sqlx::raw_sql("set local search_path to node_page_g1").execute(&mut *transaction).await.unwrap();
     NodePage.save(&mut transaction, &[Change { key: NODE, existed: true, row }]).await.unwrap();
     transaction.commit().await.unwrap();
-    let again = node_detail(&scratch.pool, &sealer, NODE).await.unwrap().unwrap();
+    let again = node_detail(&scratch.pool, &sealer, NODE, occurred_at(9)).await.unwrap().unwrap();
     assert_eq!(again.history, detail.history);
 
     keys.erase(CREATOR, &[Class::Identity]).await.unwrap();
-    let detail = node_detail(&scratch.pool, &sealer, NODE).await.unwrap().unwrap();
+    let detail = node_detail(&scratch.pool, &sealer, NODE, occurred_at(9)).await.unwrap().unwrap();
     let json = serde_json::to_value(&detail).unwrap();
     assert_eq!(json["creator"], json!({"id": CREATOR, "title": null}));
     assert_eq!(json["erased"], json!(["/creator/title"]));
@@ -93,12 +97,12 @@ async fn a_page_shows_node_creator_and_the_last_of_a_long_history() {
 
     let left = account.then("AccountLeft", json!({}));
     scratch.apply(&AccountPage, &left.events[1..]).await;
-    let detail = node_detail(&scratch.pool, &sealer, NODE).await.unwrap().unwrap();
+    let detail = node_detail(&scratch.pool, &sealer, NODE, occurred_at(9)).await.unwrap().unwrap();
     assert_eq!((detail.creator, detail.node.erased.len()), (None, 0));
 
     node = node.then("NodeRemoved", json!({"last_title": "Ofen 129"}));
     scratch.apply(&NodePage, &node.events[131..]).await;
-    assert!(node_detail(&scratch.pool, &sealer, NODE).await.unwrap().is_none());
+    assert!(node_detail(&scratch.pool, &sealer, NODE, occurred_at(9)).await.unwrap().is_none());
     let entries: i64 = sqlx::query_scalar("select count(*) from node_page_g1.node_history")
         .fetch_one(&scratch.pool)
         .await

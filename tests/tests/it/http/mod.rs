@@ -9,3 +9,5 @@ mod people;
 mod privacy;
 mod processes;
 mod queries;
+mod talk;
+mod threads;

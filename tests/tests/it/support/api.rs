@@ -9,7 +9,13 @@ use std::{
     time::Duration,
 };
 
+use api::{
+    boot::{Running, build_with},
+    settings::Cli,
+};
+use clap::Parser;
 use embedded::NatsUser;
+use kernel::ManualClock;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
@@ -27,9 +33,9 @@ pub struct Installation {
     client: Client,
 }
 
-/// One `api serve`. Killed when dropped.
+/// One `api serve`, killed when dropped; or one within the test's own process.
 pub struct Api {
-    child: Child,
+    child: Option<Child>,
     pub url: String,
     client: Client,
     /// Everything it wrote to standard error.
@@ -145,13 +151,35 @@ impl Installation {
             tokio::time::timeout(Duration::from_secs(90), ready).await.expect("ready in time").unwrap();
         let Some(line) = line else { panic!("api did not start:\n{}", log.lock().unwrap()) };
         let url = line.trim_start_matches("ready: ").to_owned();
-        Api { child, url, client: self.client.clone(), log }
+        Api { child: Some(child), url, client: self.client.clone(), log }
+    }
+
+    /// Serves within this process on a clock that the test moves; to be stopped by the test.
+    pub async fn api_on(&self, clock: Arc<ManualClock>) -> (Api, Running) {
+        let flags = self
+            .environment()
+            .into_iter()
+            .flat_map(|(name, value)| [format!("--{}", name.to_lowercase().replace('_', "-")), value]);
+        let arguments = ["api", "serve", "--port", "0"].map(str::to_owned).into_iter().chain(flags);
+        let settings = match Cli::try_parse_from(arguments).unwrap().command {
+            Some(api::settings::Command::Serve(settings)) => settings,
+            other => panic!("{other:?}"),
+        };
+        let running = build_with(&settings, clock, &|_| {}).await.unwrap();
+        let url = format!("http://{}", running.address());
+        let log = Arc::default();
+        (Api { child: None, url, client: self.client.clone(), log }, running)
     }
 
     /// A token for this account.
     pub fn token(&self, account: Uuid, roles: &str) -> String {
+        self.token_for(account, roles, "24h")
+    }
+
+    /// A token for this account that is good for as long as `ttl` says.
+    pub fn token_for(&self, account: Uuid, roles: &str, ttl: &str) -> String {
         let mut command = self.command("api");
-        command.args(["token", "--account", &account.to_string()]);
+        command.args(["token", "--account", &account.to_string(), "--ttl", ttl]);
         if !roles.is_empty() {
             command.args(["--roles", roles]);
         }
@@ -249,25 +277,31 @@ impl Api {
         self.log.lock().unwrap().clone()
     }
 
+    fn child(&self) -> &Child {
+        self.child.as_ref().expect("a process of its own")
+    }
+
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.child().id()
     }
 
     pub fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        let status = Command::new("kill").args([signal, &self.pid().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
     /// kill -9.
     pub fn kill(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     /// SIGTERM, and its exit code.
     pub fn stop(&mut self) -> Option<i32> {
         self.signal("-TERM");
-        self.child.wait().unwrap().code()
+        self.child.as_mut().expect("a process of its own").wait().unwrap().code()
     }
 }
 

@@ -1,0 +1,5 @@
+//! `/v1/activity`.
+
+mod queries;
+
+pub use queries::list;

@@ -1,0 +1,5 @@
+//! `/v1/conversations`.
+
+mod queries;
+
+pub use queries::messages;

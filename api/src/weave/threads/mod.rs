@@ -1,0 +1,5 @@
+//! `/v1/threads`.
+
+mod queries;
+
+pub use queries::list;
