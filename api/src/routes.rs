@@ -34,6 +34,8 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/nodes", get(weave::nodes::list))
             .route("/v1/nodes/{id}", get(weave::nodes::one))
             .route("/v1/accounts/{id}", get(weave::accounts::one))
+            .route("/v1/search", get(weave::search::search))
+            .route("/v1/search/suggest", get(weave::search::suggest))
             .route("/v1/audit/events", get(audit::events));
     }
     routes

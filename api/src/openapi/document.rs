@@ -40,6 +40,8 @@ pub fn document(collections: &Collections) -> OpenApi {
     add::<shapes::NodePage>(&mut schemas);
     add::<shapes::Account>(&mut schemas);
     add::<shapes::NodeList>(&mut schemas);
+    add::<shapes::SearchList>(&mut schemas);
+    add::<shapes::Suggestions>(&mut schemas);
     add::<shapes::AuditList>(&mut schemas);
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)

@@ -5,5 +5,6 @@ pub mod accounts;
 pub mod messages;
 pub mod nodes;
 mod point;
+pub mod search;
 
 pub use point::Point;

@@ -21,5 +21,9 @@ pub use lat_lon::LatLon;
 /// All read models of this context, for the runtime that feeds them and the tool that rebuilds them.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(node_map::NodeMap).with(node_page::NodePage).with(account_page::AccountPage)
+    Registry::new()
+        .with(node_map::NodeMap)
+        .with(node_page::NodePage)
+        .with(account_page::AccountPage)
+        .with(crate::search::NodeSearch)
 }

@@ -7,3 +7,5 @@ mod people;
 mod privacy;
 mod processes;
 mod queries;
+mod relevance;
+mod search;
