@@ -5,6 +5,7 @@
 //! - [`append`]: the appender, postgres-es, COPY and pgbench on one Postgres;
 //! - [`http`]: ties over real connections, beside pgbench;
 //! - [`relay`]: the relay beside plain publishing; [`rebuild`]: a read model from the log;
+//! - [`suggest`]: titles while somebody types, over HTTP;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
 //! - [`load`], [`rounds`]: callers in a closed loop, turns, medians, ratios;
 //! - [`servers`], [`programs`], [`api`], [`pgbench`], [`filled_log`]: what the parts run on;
@@ -25,3 +26,4 @@ pub mod relay;
 pub mod report;
 pub mod rounds;
 pub mod servers;
+pub mod suggest;

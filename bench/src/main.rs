@@ -5,6 +5,7 @@ use bench::{
     arguments::{AppendArguments, Arguments, PlacesArguments, What},
     http, places, rebuild, relay,
     report::{self, Report},
+    suggest,
 };
 use clap::Parser;
 
@@ -36,7 +37,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let (mut closer, mut places) = (AppendArguments::default(), PlacesArguments::default());
     let parts: &[&'static str] = match what {
         What::Table => &[],
-        What::All => &["append", "http", "relay", "rebuild", "places"],
+        What::All => &["append", "http", "relay", "rebuild", "suggest", "places"],
         What::Append(arguments) => {
             closer = arguments;
             &["append"]
@@ -44,6 +45,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         What::Http => &["http"],
         What::Relay => &["relay"],
         What::Rebuild => &["rebuild"],
+        What::Suggest => &["suggest"],
         What::Places(arguments) => {
             places = arguments;
             &["places"]
@@ -56,6 +58,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "http" => Box::pin(http::run(arguments)).await?,
             "relay" => Box::pin(relay::run(arguments)).await?,
             "rebuild" => Box::pin(rebuild::run(arguments)).await?,
+            "suggest" => Box::pin(suggest::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,
         };
         report.add(part, runs)?;

@@ -59,9 +59,8 @@ async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let page = PageDocument { next_cursor: hits.next_cursor, has_more: hits.has_more };
     let list = ListDocument { items: hits.items, page, position, stale };
     let document = Found { list, engine, engine_position: position };
-    // Somebody's private nodes are nobody else's business.
-    let caching = if query.viewer.is_some() { Caching::Never } else { Caching::Revalidate };
-    answer(&parts.headers, &document, EntityTag::List(position), caching)
+    // The same position means other nodes for another viewer: nobody keeps it for anybody.
+    answer(&parts.headers, &document, EntityTag::List(position), Caching::Never)
 }
 
 /// `GET /v1/search/suggest?q=&limit=`

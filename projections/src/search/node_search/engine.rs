@@ -24,6 +24,10 @@ impl PostgresSearch {
     pub const fn new(reads: PgPool) -> Self {
         Self { reads }
     }
+
+    pub(super) const fn pool(&self) -> &PgPool {
+        &self.reads
+    }
 }
 
 impl SearchEngine for PostgresSearch {

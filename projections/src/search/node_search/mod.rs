@@ -10,6 +10,7 @@
 
 mod change;
 mod engine;
+mod index;
 mod projection;
 mod queries;
 mod row;

@@ -41,7 +41,8 @@ create table node_search_start (
 );
 
 -- Walked from one title to the next, so that a thousand gardens of one name cost one step.
-create index node_search_start_order on node_search_start ((word > 0), start, title);
+create index node_search_start_whole on node_search_start (start, title) where word = 0;
+create index node_search_start_later on node_search_start (start, title) where word > 0;
 
 -- Accounts, as far as the search has to know them.
 create table node_search_owner (

@@ -5,7 +5,7 @@ with recursive whole as (
     (
         select s.start, s.title, 1 as step
         from read.node_search_start s
-        where (s.word > 0) = false and s.start >= $1 and s.start < $2
+        where s.word = 0 and s.start >= $1 and s.start < $2
         order by s.start, s.title
         limit 1
     )
@@ -15,7 +15,7 @@ with recursive whole as (
     cross join lateral (
         select s.start, s.title
         from read.node_search_start s
-        where (s.word > 0) = false and (s.start, s.title) > (w.start, w.title) and s.start < $2
+        where s.word = 0 and (s.start, s.title) > (w.start, w.title) and s.start < $2
         order by s.start, s.title
         limit 1
     ) n
@@ -25,7 +25,7 @@ later as (
     (
         select s.start, s.title, 1 as step
         from read.node_search_start s
-        where (s.word > 0) = true and s.start >= $1 and s.start < $2
+        where s.word > 0 and s.start >= $1 and s.start < $2
           and (select count(*) from whole) < $3
         order by s.start, s.title
         limit 1
@@ -36,7 +36,7 @@ later as (
     cross join lateral (
         select s.start, s.title
         from read.node_search_start s
-        where (s.word > 0) = true and (s.start, s.title) > (l.start, l.title) and s.start < $2
+        where s.word > 0 and (s.start, s.title) > (l.start, l.title) and s.start < $2
         order by s.start, s.title
         limit 1
     ) n
