@@ -11,6 +11,7 @@ use eventstore::{
     subscription::{Positions, Stats},
 };
 use kernel::{Clock, Position};
+use projections::search::SearchEngine;
 use sqlx::PgPool;
 
 use crate::{auth::Verifier, boot::Reacting, health::RedisProbe, http::Lanes};
@@ -27,6 +28,8 @@ pub struct App {
     pub keys: Arc<dyn KeyStore>,
     pub sealer: Sealer,
     pub positions: Positions,
+    /// Who answers searches.
+    pub search: Arc<dyn SearchEngine>,
     pub executor: Option<Executor>,
     pub appender: Option<Appender>,
     pub relay: Option<Arc<RelayStats>>,

@@ -40,6 +40,8 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/conversations/{id}/messages", get(weave::conversations::messages))
             .route("/v1/threads", get(weave::threads::list))
             .route("/v1/activity", get(weave::activity::list))
+            .route("/v1/search", get(weave::search::search))
+            .route("/v1/search/suggest", get(weave::search::suggest))
             .route("/v1/audit/events", get(audit::events));
     }
     routes

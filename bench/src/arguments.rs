@@ -51,6 +51,8 @@ pub enum What {
     Relay,
     /// Filling the next generation of node_page from a log of 150,000 ties.
     Rebuild,
+    /// Suggestions over HTTP among 150,000 nodes, as somebody types.
+    Suggest,
     /// Tie the GeoNames places and compare map, log, stream and `replay verify`.
     Places(PlacesArguments),
     /// Write the table of bench/results/latest.json into docs/benchmarks.md.

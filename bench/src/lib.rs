@@ -5,6 +5,7 @@
 //! - [`append`]: the appender, postgres-es, COPY and pgbench on one Postgres;
 //! - [`http`]: ties over real connections, beside pgbench;
 //! - [`relay`]: the relay beside plain publishing; [`rebuild`]: a read model from the log;
+//! - [`suggest`]: titles while somebody types, over HTTP;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
 //! - [`mixed`]: messages, ties and the rest as real use has them, and how soon they can be read;
 //! - [`profile`]: a day's shape, from calm to crowded;
@@ -30,3 +31,4 @@ pub mod relay;
 pub mod report;
 pub mod rounds;
 pub mod servers;
+pub mod suggest;

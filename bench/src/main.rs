@@ -5,6 +5,7 @@ use bench::{
     arguments::{AppendArguments, Arguments, PlacesArguments, What},
     http, mixed, places, profile, rebuild, relay,
     report::{self, Report},
+    suggest,
 };
 use clap::Parser;
 
@@ -36,7 +37,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let (mut closer, mut places) = (AppendArguments::default(), PlacesArguments::default());
     let parts: &[&'static str] = match what {
         What::Table => &[],
-        What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "places"],
+        What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "suggest", "places"],
         What::Append(arguments) => {
             closer = arguments;
             &["append"]
@@ -46,6 +47,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         What::Profile => &["profile"],
         What::Relay => &["relay"],
         What::Rebuild => &["rebuild"],
+        What::Suggest => &["suggest"],
         What::Places(arguments) => {
             places = arguments;
             &["places"]
@@ -60,6 +62,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "profile" => Box::pin(profile::run(arguments)).await?,
             "relay" => Box::pin(relay::run(arguments)).await?,
             "rebuild" => Box::pin(rebuild::run(arguments)).await?,
+            "suggest" => Box::pin(suggest::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,
         };
         report.add(part, runs)?;

@@ -1,4 +1,4 @@
-use eventstore::{failure_kind, keys::KeyError, seal::OpenError};
+use eventstore::{StoreError, failure_kind, keys::KeyError, seal::OpenError};
 
 /// Why a query has no answer. Messages name causes and places, never values.
 #[derive(Debug, thiserror::Error)]
@@ -8,6 +8,8 @@ pub enum ReadError {
     NotBuilt(&'static str),
     #[error("the read models' database: {}", failure_kind(.0))]
     Database(#[from] sqlx::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The key store does not answer: what it protects cannot be shown, and must not be shown
     /// as erased.
     #[error(transparent)]

@@ -1,6 +1,7 @@
 //! Read models: their schemas, their folds from events to rows, and their queries.
 //!
 //! - [`weave`]: node and account, on the map and on their pages;
+//! - [`search`]: engines that find nodes by their words;
 //! - [`geo`]: boxes of coordinates and the index ranges that cover them;
 //! - [`Sealed`]: the only form in which a row holds personal data;
 //! - [`Page`], [`MapCursor`], [`ReadError`]: what every query answers with.
@@ -18,6 +19,7 @@ mod opt_millis;
 mod origin;
 mod page;
 mod sealed;
+pub mod search;
 #[cfg(test)]
 mod testing;
 pub mod weave;

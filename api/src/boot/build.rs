@@ -6,6 +6,7 @@ use eventstore::{
     seal::Sealer,
 };
 use kernel::{Clock, SystemClock};
+use projections::search::PostgresSearch;
 use prometheus::Registry;
 
 use super::{
@@ -118,6 +119,7 @@ async fn up(
         lanes: Lanes::new(databases::READS as usize),
         log: databases.commands.clone(),
         reads: databases.reads.clone(),
+        search: Arc::new(PostgresSearch::new(databases.reads.clone())),
         sealer: Sealer::new(Arc::clone(&keys)),
         keys,
         positions: parts.positions,

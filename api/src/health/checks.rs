@@ -92,6 +92,18 @@ pub(super) async fn projections(app: &App) -> Outcome {
     }
 }
 
+/// The engine that answers, and how far behind it is.
+pub(super) async fn search(app: &App) -> Outcome {
+    match app.search.standing().await {
+        Ok(standing) if standing.lag > LATE => {
+            let detail = format!("{} is {} events behind", app.search.name(), standing.lag);
+            Err((Status::Degraded, detail))
+        }
+        Ok(standing) => Ok(format!("{} answers, {} events behind", app.search.name(), standing.lag)),
+        Err(error) => Err((Status::Degraded, error.to_string())),
+    }
+}
+
 /// NATS carries and wakes; without it commands and read models go on, more slowly.
 pub(super) async fn nats(app: &App) -> Option<Outcome> {
     let stream = app.stream.as_ref()?;

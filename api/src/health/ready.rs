@@ -59,17 +59,18 @@ pub async fn live(request: Request) -> Result<Response, Problem> {
 pub async fn ready(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
     Params::parse(request.uri().query(), &[])?;
     let _turn = app.lanes.turn(Lane::Operations).await?;
-    let (postgres, keys, partitions, projections, nats, redis, position) = tokio::join!(
+    let (postgres, keys, partitions, projections, search, nats, redis, position) = tokio::join!(
         timed("postgres", Status::Down, checks::postgres(&app)),
         timed("keys", Status::Down, checks::key_store(&app)),
         timed("partitions", Status::Degraded, checks::partitions(&app)),
         timed("projections", Status::Degraded, checks::projections(&app)),
+        timed("search", Status::Degraded, checks::search(&app)),
         configured("nats", checks::nats(&app)),
         configured("redis", checks::redis(&app)),
         checks::head(&app),
     );
     let relay = configured("relay", async { checks::relay(&app) }).await;
-    let mut services = vec![postgres, keys, partitions, projections];
+    let mut services = vec![postgres, keys, partitions, projections, search];
     services.extend([nats, relay, redis].into_iter().flatten());
     let status = services.iter().map(|service| service.status).max().unwrap_or(Status::Healthy);
     let mut response = Json(HealthDocument { status, services, position }).into_response();

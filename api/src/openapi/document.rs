@@ -43,6 +43,8 @@ pub fn document(collections: &Collections) -> OpenApi {
     add::<shapes::MessageList>(&mut schemas);
     add::<shapes::ThreadList>(&mut schemas);
     add::<shapes::ActivityList>(&mut schemas);
+    add::<shapes::SearchList>(&mut schemas);
+    add::<shapes::Suggestions>(&mut schemas);
     add::<shapes::AuditList>(&mut schemas);
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)

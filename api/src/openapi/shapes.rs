@@ -118,6 +118,57 @@ pub struct NodeList {
 }
 
 #[derive(ToSchema)]
+pub struct SearchHit {
+    id: Uuid,
+    kind: Option<String>,
+    title: Option<String>,
+    summary: Option<String>,
+    /// Markdown.
+    info: Option<String>,
+    tags: Option<Vec<String>>,
+    address: Option<String>,
+    location: Option<Point>,
+    /// `public`, or `private` for its owner.
+    search_visibility: String,
+    /// `null` once the creator has left.
+    created_by: Option<Uuid>,
+    conversation_id: Uuid,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    version: i64,
+    /// JSON pointers of values that are gone for good; left out when there are none.
+    erased: Option<Vec<String>>,
+    /// Higher is better; comparable within one answer only.
+    score: f64,
+}
+
+#[derive(ToSchema)]
+pub struct SearchList {
+    items: Vec<SearchHit>,
+    page: PageDocument,
+    position: i64,
+    /// Which engine answered.
+    engine: String,
+    /// How far that engine was.
+    engine_position: i64,
+    /// Present and true when an event of one of these nodes could not be applied.
+    stale: Option<bool>,
+}
+
+#[derive(ToSchema)]
+pub struct Suggestions {
+    items: Vec<Suggestion>,
+    position: i64,
+    engine: String,
+    engine_position: i64,
+}
+
+#[derive(ToSchema)]
+pub struct Suggestion {
+    title: String,
+}
+
+#[derive(ToSchema)]
 pub struct AuditList {
     items: Vec<AuditEventDocument>,
     page: PageDocument,

@@ -19,8 +19,11 @@ impl From<ReadError> for Problem {
             ReadError::NotBuilt(_) => true,
             ReadError::Database(error) => is_transient(error),
             ReadError::Keys(error) | ReadError::Open(OpenError::Keys(error)) => key_store_away(error),
-            ReadError::Open(_) | ReadError::Row(_) => false,
+            ReadError::Store(_) | ReadError::Open(_) | ReadError::Row(_) => false,
         };
+        if let ReadError::Store(error) = error {
+            return error.into();
+        }
         explained(away, &error)
     }
 }

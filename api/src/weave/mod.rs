@@ -7,6 +7,7 @@ pub mod conversations;
 pub mod messages;
 pub mod nodes;
 mod point;
+pub mod search;
 pub mod threads;
 
 pub use point::Point;

@@ -3,9 +3,12 @@ use kernel::RecordedEvent;
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
-use crate::weave::{
-    account_page::AccountPage, activity::Activities, conversation::Conversations, node_map::NodeMap,
-    node_page::NodePage, thread::Threads,
+use crate::{
+    search::NodeSearch,
+    weave::{
+        account_page::AccountPage, activity::Activities, conversation::Conversations, node_map::NodeMap,
+        node_page::NodePage, thread::Threads,
+    },
 };
 
 /// A database of its own with generation 1 of every read model, on the server of
@@ -33,6 +36,8 @@ impl Scratch {
         scratch.install::<Conversations>().await;
         scratch.install::<Threads>().await;
         scratch.install::<Activities>().await;
+        scratch.pool.execute("create extension if not exists pg_trgm with schema public").await.unwrap();
+        scratch.install::<NodeSearch>().await;
         scratch
     }
 

@@ -38,4 +38,5 @@ pub fn registry() -> Registry {
         .with(conversation::Conversations)
         .with(thread::Threads)
         .with(activity::Activities)
+        .with(crate::search::NodeSearch)
 }

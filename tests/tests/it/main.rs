@@ -23,6 +23,7 @@ mod readme;
 mod relay;
 mod release;
 mod replay_cli;
+mod search;
 mod stream;
 mod subscription;
 mod support;

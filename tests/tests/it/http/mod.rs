@@ -9,5 +9,7 @@ mod people;
 mod privacy;
 mod processes;
 mod queries;
+mod relevance;
+mod search;
 mod talk;
 mod threads;

@@ -1,0 +1,105 @@
+use axum::{
+    extract::{Request, State},
+    http::request::Parts,
+    response::Response,
+};
+use kernel::Position;
+use projections::search::{Hit, Near, SearchCursor, SearchPage, SearchQuery, Suggestions};
+use serde::Serialize;
+
+use crate::{
+    app::{App, Shared},
+    http::{EntityTag, Lane, Params},
+    problem::Problem,
+    query::{Caching, ListDocument, PageDocument, answer, caught_up, run, sentence},
+    weave::nodes::{is_stale, refuse_stale},
+};
+
+/// Whose position `Min-Position` waits for.
+const MODEL: &str = "node_search";
+/// Characters of a query.
+const LONGEST: usize = 512;
+
+/// `GET /v1/search?q=&kind=&tag=&near=&limit=&cursor=`
+pub async fn search(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    run(&app, Lane::Queries, found(&app, &parts)).await
+}
+
+#[derive(Serialize)]
+struct Found {
+    #[serde(flatten)]
+    list: ListDocument<Hit>,
+    engine: &'static str,
+    engine_position: Position,
+}
+
+async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    let identity = app.verifier.identity_if_any(&parts.headers)?;
+    let params = Params::parse(parts.uri.query(), &["q", "kind", "tag", "near", "limit", "cursor"])?;
+    let near = params.get("near").map(Near::parse).transpose();
+    let cursor = params.get("cursor").map(SearchCursor::parse).transpose();
+    let limit = params.number("limit", 1..=100)?.unwrap_or(20);
+    let query = SearchQuery {
+        text: text(&params)?.to_owned(),
+        kinds: params.set("kind")?,
+        tags: params.set("tag")?,
+        near: near.map_err(|error| Problem::bad_parameter("near", sentence(&error)))?,
+        viewer: identity.as_ref().map(|identity| identity.account),
+        limit: u16::try_from(limit).map_err(|_| Problem::internal())?,
+        cursor: cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?,
+    };
+    let wanted = caught_up(app, &parts.headers, &[MODEL]).await?;
+    let SearchPage { hits, engine } = app.search.search(&query).await?;
+    // Whether the viewer may find private nodes is a row of the same read model.
+    let rows = hits.items.iter().map(|hit| hit.node.id).chain(query.viewer);
+    let stale = is_stale(app, MODEL, rows.map(|id| id.to_string()).collect()).await?;
+    refuse_stale(stale, wanted)?;
+    let position = hits.position;
+    let page = PageDocument { next_cursor: hits.next_cursor, has_more: hits.has_more };
+    let list = ListDocument { items: hits.items, page, position, stale };
+    let document = Found { list, engine, engine_position: position };
+    // The same position means other nodes for another viewer: nobody keeps it for anybody.
+    answer(&parts.headers, &document, EntityTag::List(position), Caching::Never)
+}
+
+/// `GET /v1/search/suggest?q=&limit=`
+pub async fn suggest(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    run(&app, Lane::Queries, suggested(&app, &parts)).await
+}
+
+#[derive(Serialize)]
+struct Suggested {
+    items: Vec<Suggestion>,
+    position: Position,
+    engine: &'static str,
+    engine_position: Position,
+}
+
+#[derive(Serialize)]
+struct Suggestion {
+    title: String,
+}
+
+async fn suggested(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    app.verifier.identity_if_any(&parts.headers)?;
+    let params = Params::parse(parts.uri.query(), &["q", "limit"])?;
+    let prefix = text(&params)?;
+    let limit = params.number("limit", 1..=10)?.unwrap_or(10);
+    let limit = u8::try_from(limit).map_err(|_| Problem::internal())?;
+    caught_up(app, &parts.headers, &[MODEL]).await?;
+    let Suggestions { titles, engine, position } = app.search.suggest(prefix, limit).await?;
+    let items = titles.into_iter().map(|title| Suggestion { title }).collect();
+    let document = Suggested { items, position, engine, engine_position: position };
+    answer(&parts.headers, &document, EntityTag::List(position), Caching::Revalidate)
+}
+
+fn text<'p>(params: &'p Params<'_>) -> Result<&'p str, Problem> {
+    let text = params.get("q").unwrap_or_default();
+    if (1..=LONGEST).contains(&text.chars().count()) && !text.contains('\0') {
+        Ok(text)
+    } else {
+        Err(Problem::bad_parameter("q", "Write 1 to 512 characters to look for, none of them NUL."))
+    }
+}

@@ -1,0 +1,4 @@
+//! The search engine by itself, on a real database: how it is filled, and how it finds.
+
+mod index;
+mod plans;
