@@ -3,7 +3,9 @@ use kernel::RecordedEvent;
 use sqlx::{Connection, Executor, PgConnection, PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
-use crate::weave::{account_page::AccountPage, node_map::NodeMap, node_page::NodePage};
+use crate::weave::{
+    account_page::AccountPage, node_map::NodeMap, node_page::NodePage, statistics::Statistics,
+};
 
 /// A database of its own with generation 1 of every read model, on the server of
 /// `SCRATCH_DATABASE_URL` (a role that may create databases); dropped by [`Scratch::end`].
@@ -27,6 +29,7 @@ impl Scratch {
         scratch.install::<NodeMap>().await;
         scratch.install::<NodePage>().await;
         scratch.install::<AccountPage>().await;
+        scratch.install::<Statistics>().await;
         scratch
     }
 

@@ -3,6 +3,7 @@
 //! - [`node_map`]: the nodes within a box, in the order (cell, id);
 //! - [`node_page`]: one node with its creator and history;
 //! - [`account_page`]: one account, its personal fields sealed;
+//! - [`statistics`]: how much there is, and how many take part;
 //! - [`node`] and [`LatLon`]: what node answers have in common.
 //!
 //! Threads, messages, proposals and the feed become folders of their own next to these.
@@ -14,6 +15,7 @@ mod measure;
 pub mod node;
 pub mod node_map;
 pub mod node_page;
+pub mod statistics;
 
 use eventstore::subscription::Registry;
 pub use lat_lon::LatLon;
@@ -21,5 +23,9 @@ pub use lat_lon::LatLon;
 /// All read models of this context, for the runtime that feeds them and the tool that rebuilds them.
 #[must_use]
 pub fn registry() -> Registry {
-    Registry::new().with(node_map::NodeMap).with(node_page::NodePage).with(account_page::AccountPage)
+    Registry::new()
+        .with(node_map::NodeMap)
+        .with(node_page::NodePage)
+        .with(account_page::AccountPage)
+        .with(statistics::Statistics)
 }
