@@ -1,4 +1,4 @@
-use eventstore::{failure_kind, keys::KeyError, seal::OpenError};
+use eventstore::{StoreError, failure_kind, keys::KeyError, seal::OpenError};
 
 /// Why a query has no answer. Messages name causes and places, never values.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,9 @@ pub enum ReadError {
     /// A stored envelope does not open: somebody changed bytes, or the key store is another one.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The log, where a query reads it itself.
+    #[error(transparent)]
+    Log(#[from] StoreError),
     /// A row holds what no fold of this code writes.
     #[error("a row of `{0}` holds an unknown value")]
     Row(&'static str),

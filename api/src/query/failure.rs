@@ -15,11 +15,15 @@ fn is_transient(error: &sqlx::Error) -> bool {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
+        let error = match error {
+            ReadError::Log(error) => return error.into(),
+            error => error,
+        };
         let away = match &error {
             ReadError::NotBuilt(_) => true,
             ReadError::Database(error) => is_transient(error),
             ReadError::Keys(error) | ReadError::Open(OpenError::Keys(error)) => key_store_away(error),
-            ReadError::Open(_) | ReadError::Row(_) => false,
+            ReadError::Open(_) | ReadError::Row(_) | ReadError::Log(_) => false,
         };
         explained(away, &error)
     }

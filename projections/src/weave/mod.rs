@@ -2,13 +2,17 @@
 //!
 //! - [`node_map`]: the nodes within a box, in the order (cell, id);
 //! - [`node_page`]: one node with its creator and history;
+//! - [`account_map`]: the accounts within a box, from a grid in memory;
 //! - [`account_page`]: one account, its personal fields sealed;
 //! - [`statistics`]: how much there is, and how many take part;
+//! - [`hot_views`]: which nodes are talked about, in Redis;
 //! - [`node`] and [`LatLon`]: what node answers have in common.
 //!
 //! Threads, messages, proposals and the feed become folders of their own next to these.
 
+pub mod account_map;
 pub mod account_page;
+pub mod hot_views;
 mod lat_lon;
 #[cfg(test)]
 mod measure;
