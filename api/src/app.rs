@@ -10,13 +10,19 @@ use eventstore::{
     stream::StreamClient,
     subscription::{Positions, Stats},
 };
-use kernel::Position;
+use kernel::{Clock, Position};
+use projections::weave::{
+    account_map::AccountMap,
+    hot_views::{HotRedis, HotStats, RecentActs},
+};
 use sqlx::PgPool;
 
-use crate::{auth::Verifier, health::RedisProbe, http::Lanes};
+use crate::{auth::Verifier, http::Lanes};
 
 /// What handlers share. Parts that belong to roles this process does not have are `None`.
 pub struct App {
+    /// What fades and which windows are meant depends on it.
+    pub clock: Arc<dyn Clock>,
     pub verifier: Verifier,
     pub lanes: Lanes,
     pub log: LogPool,
@@ -30,9 +36,20 @@ pub struct App {
     pub relay: Option<Arc<RelayStats>>,
     pub projector: Option<Stats>,
     pub stream: Option<StreamClient>,
-    pub redis: Option<RedisProbe>,
+    /// The accounts on the map, when this process answers queries.
+    pub account_map: Option<AccountMap>,
+    pub hot: Hot,
     pub registry: prometheus::Registry,
     pub openapi: bytes::Bytes,
+}
+
+/// The views in Redis, and what stands in for them.
+#[derive(Default)]
+pub struct Hot {
+    pub redis: Option<HotRedis>,
+    pub recent: RecentActs,
+    /// Of the feeder in this process.
+    pub stats: Option<HotStats>,
 }
 
 impl App {

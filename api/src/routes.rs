@@ -33,7 +33,10 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
         routes = routes
             .route("/v1/nodes", get(weave::nodes::list))
             .route("/v1/nodes/{id}", get(weave::nodes::one))
+            .route("/v1/accounts", get(weave::accounts::list))
             .route("/v1/accounts/{id}", get(weave::accounts::one))
+            .route("/v1/stats", get(weave::statistics::stats))
+            .route("/v1/trending", get(weave::trending::list))
             .route("/v1/audit/events", get(audit::events));
     }
     routes

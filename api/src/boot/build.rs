@@ -5,6 +5,7 @@ use eventstore::{
     seal::Sealer,
 };
 use kernel::{Clock, SystemClock};
+use projections::weave::hot_views::RecentActs;
 use prometheus::Registry;
 
 use super::{
@@ -14,9 +15,8 @@ use super::{
     places::{Places, Wanted, find},
 };
 use crate::{
-    app::App,
+    app::{App, Hot},
     auth::{SigningKey, Verifier, jwt_key_path},
-    health::RedisProbe,
     http::{Edge, Lanes, Server, ServerLimits},
     metrics::HttpMetrics,
     openapi,
@@ -94,7 +94,8 @@ async fn up(
     let metrics = HttpMetrics::new(&registry).map_err(|error| BootError::Other(error.to_string()))?;
     let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
     let app = Arc::new(App {
-        verifier: Verifier::new(key, clock),
+        verifier: Verifier::new(key, Arc::clone(&clock)),
+        clock,
         lanes: Lanes::new(databases::READS as usize),
         log: databases.commands.clone(),
         reads: databases.reads.clone(),
@@ -106,7 +107,8 @@ async fn up(
         relay: parts.relay,
         projector: parts.projector,
         stream: parts.stream,
-        redis: places.redis.as_ref().and_then(|url| RedisProbe::from_url(url.expose())),
+        account_map: parts.account_map,
+        hot: Hot { redis: parts.hot, recent: RecentActs::default(), stats: parts.hot_stats },
         registry,
         openapi: openapi::json(&collections).into(),
     });

@@ -18,6 +18,8 @@ pub enum EntityTag {
     Read(Version, Position),
     /// Of a list: weak, the position it was read at.
     List(Position),
+    /// Of an answer that time changes as well: weak, position and the moment it holds for.
+    Timed(Position, i64),
 }
 
 impl fmt::Display for EntityTag {
@@ -26,6 +28,7 @@ impl fmt::Display for EntityTag {
             Self::Version(version) => write!(f, "\"{version}\""),
             Self::Read(version, position) => write!(f, "\"{version}-{position}\""),
             Self::List(position) => write!(f, "W/\"{position}\""),
+            Self::Timed(position, moment) => write!(f, "W/\"{position}-{moment}\""),
         }
     }
 }

@@ -40,6 +40,9 @@ pub fn document(collections: &Collections) -> OpenApi {
     add::<shapes::NodePage>(&mut schemas);
     add::<shapes::Account>(&mut schemas);
     add::<shapes::NodeList>(&mut schemas);
+    add::<shapes::AccountList>(&mut schemas);
+    add::<shapes::Trending>(&mut schemas);
+    add::<shapes::Statistics>(&mut schemas);
     add::<shapes::AuditList>(&mut schemas);
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)

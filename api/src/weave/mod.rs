@@ -5,5 +5,7 @@ pub mod accounts;
 pub mod messages;
 pub mod nodes;
 mod point;
+pub mod statistics;
+pub mod trending;
 
 pub use point::Point;

@@ -6,5 +6,5 @@ mod queries;
 mod wire;
 
 pub use collection::collection;
-pub(crate) use queries::{is_stale, refuse_stale};
+pub(crate) use queries::{is_stale, refuse_stale, sentence};
 pub use queries::{list, one};

@@ -108,7 +108,7 @@ pub(crate) fn refuse_stale(stale: bool, wanted: Option<Position>) -> Result<(), 
 }
 
 /// The error's words as a sentence; they name forms, never values.
-fn sentence(error: &dyn std::error::Error) -> Cow<'static, str> {
+pub(crate) fn sentence(error: &dyn std::error::Error) -> Cow<'static, str> {
     let mut text = error.to_string();
     if let Some(first) = text.get_mut(..1) {
         first.make_ascii_uppercase();

@@ -3,7 +3,7 @@ use kernel::Position;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::{Applied, HotError, HotRedis, Page};
+use super::{Applied, HotError, HotRedis, Page, redis_store::Lease};
 
 /// What a build came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub async fn build(
         let present = redis.pointer().await?;
         let generation = redis.next_generation().await?;
         let filled = async {
-            let position = fill(redis, log, generation, async || lease.renew().await, tell, stop).await?;
+            let position = fill(redis, log, generation, &lease, tell, stop).await?;
             if redis.swap(present, generation).await? { Ok(position) } else { Err(HotError::Gone) }
         }
         .await;
@@ -54,7 +54,7 @@ async fn fill(
     redis: &HotRedis,
     log: &PgPool,
     generation: i64,
-    renew: impl AsyncFn() -> Result<bool, HotError>,
+    lease: &Lease,
     tell: &(dyn Fn(Position, Position) + Sync),
     stop: &CancellationToken,
 ) -> Result<Position, HotError> {
@@ -66,7 +66,7 @@ async fn fill(
         }
         let events = read_page(log, at, PageLimit::REBUILD).await?;
         let Some(page) = Page::fold(at, &events) else { return Ok(at) };
-        if redis.apply(generation, head.epoch, &page).await? != Applied::Moved || !renew().await? {
+        if redis.apply(generation, head.epoch, &page).await? != Applied::Moved || !lease.renew().await? {
             return Err(HotError::Gone);
         }
         at = page.to;

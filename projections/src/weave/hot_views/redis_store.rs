@@ -85,6 +85,13 @@ impl HotRedis {
         Ok(Self { connection })
     }
 
+    /// # Errors
+    /// [`HotError`] when it does not answer.
+    pub async fn ping(&self) -> Result<(), HotError> {
+        let _: String = redis::cmd("PING").query_async(&mut self.connection.clone()).await?;
+        Ok(())
+    }
+
     /// The generation that is shown; `None` when there is none, or only its pointer is left.
     ///
     /// # Errors
@@ -188,56 +195,47 @@ impl HotRedis {
     /// Deletes every generation but one.
     pub(super) async fn drop_others(&self, keep: i64) -> Result<(), HotError> {
         let keep = prefix(keep);
-        self.scan(ALL, async |keys| {
-            let others: Vec<&String> = keys.iter().filter(|key| !key.starts_with(&keep)).collect();
-            self.unlink(&others).await
-        })
-        .await
+        let mut keys = self.scan(ALL).await?;
+        keys.retain(|key| !key.starts_with(&keep));
+        self.unlink(&keys).await
     }
 
     /// Deletes one generation.
     pub(super) async fn drop_one(&self, generation: i64) -> Result<(), HotError> {
-        self.scan(&pattern(generation), async |keys| self.unlink(&keys.iter().collect::<Vec<_>>()).await)
-            .await
+        let keys = self.keys(generation).await?;
+        self.unlink(&keys).await
     }
 
-    async fn unlink(&self, keys: &[&String]) -> Result<(), HotError> {
-        if keys.is_empty() {
-            return Ok(());
+    async fn unlink(&self, keys: &[String]) -> Result<(), HotError> {
+        for keys in keys.chunks(1_000) {
+            let mut command = redis::cmd("UNLINK");
+            command.arg(keys);
+            let _: i64 = command.query_async(&mut self.connection.clone()).await?;
         }
-        let mut command = redis::cmd("UNLINK");
-        command.arg(keys);
-        let _: i64 = command.query_async(&mut self.connection.clone()).await?;
         Ok(())
     }
 
-    /// Every key of a generation, some of them perhaps twice.
+    /// Every key of a generation.
     pub(super) async fn keys(&self, generation: i64) -> Result<Vec<String>, HotError> {
-        let mut found = Vec::new();
-        self.scan(&pattern(generation), async |keys| {
-            found.extend(keys);
-            Ok(())
-        })
-        .await?;
-        Ok(found)
+        self.scan(&format!("{}*", prefix(generation))).await
     }
 
-    async fn scan(
-        &self,
-        pattern: &str,
-        mut each: impl AsyncFnMut(Vec<String>) -> Result<(), HotError>,
-    ) -> Result<(), HotError> {
-        let mut cursor = 0_u64;
+    async fn scan(&self, pattern: &str) -> Result<Vec<String>, HotError> {
+        let (mut found, mut cursor) = (Vec::new(), 0_u64);
         loop {
             let mut command = redis::cmd("SCAN");
             command.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000);
             let (next, keys): (u64, Vec<String>) = command.query_async(&mut self.connection.clone()).await?;
-            each(keys).await?;
+            found.extend(keys);
             if next == 0 {
-                return Ok(());
+                break;
             }
             cursor = next;
         }
+        // A scan may name a key twice.
+        found.sort_unstable();
+        found.dedup();
+        Ok(found)
     }
 
     pub(super) async fn sorted_set(&self, key: &str) -> Result<Vec<(String, i64)>, HotError> {
@@ -267,10 +265,6 @@ impl HotRedis {
         let taken: Option<String> = command.query_async(&mut self.connection.clone()).await?;
         Ok(taken.map(|_| Lease { redis: self.clone(), key, token }))
     }
-}
-
-fn pattern(generation: i64) -> String {
-    format!("{}*", prefix(generation))
 }
 
 /// Something only one may do at a time. Ends by itself when its holder is gone.
