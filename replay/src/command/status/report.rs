@@ -8,6 +8,7 @@ pub struct Report {
     pub stream: Stream,
     pub outbox: Vec<Outbox>,
     pub projections: Vec<Projection>,
+    pub hot_views: HotViews,
     /// Sentences about what should be looked at, the worst first.
     pub attention: Vec<String>,
 }
@@ -53,6 +54,17 @@ pub struct Outbox {
     pub lag: i64,
     /// A relay holds the lease at this moment.
     pub leased: bool,
+}
+
+/// The views in Redis.
+#[derive(Debug, Default, Serialize)]
+pub struct HotViews {
+    pub generation: Option<i64>,
+    pub epoch: Option<i32>,
+    pub position: Option<i64>,
+    pub lag: Option<i64>,
+    /// Why they could not be asked, or what is wrong with them.
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
