@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::{BootError, Progress};
 use crate::settings::{
-    DatabaseSettings, KeyStoreSettings, PlaceSettings, SecretText, StreamSettings, RedisSettings,
+    DatabaseSettings, KeyStoreSettings, PlaceSettings, RedisSettings, SecretText, StreamSettings,
 };
 
 /// A database, as the application and as its owner.

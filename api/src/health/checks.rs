@@ -133,9 +133,7 @@ pub(super) fn hot_views(app: &App) -> Option<Outcome> {
         HotCondition::Following if stats.lag > LATE => {
             Err((Status::Degraded, format!("{} events behind", stats.lag)))
         }
-        HotCondition::Following => {
-            Ok(format!("generation {} at {}", stats.generation, stats.position))
-        }
+        HotCondition::Following => Ok(format!("generation {} at {}", stats.generation, stats.position)),
         HotCondition::Starting => Ok("starting".into()),
         HotCondition::Building => Ok("being built".into()),
         HotCondition::Away => Err((Status::Degraded, stats.problem.unwrap_or_default())),

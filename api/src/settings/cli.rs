@@ -3,8 +3,8 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuthSettings, DatabaseSettings, HttpSettings, KeyStoreSettings, LaterSettings, PlaceSettings, Roles,
-    Span, StreamSettings, TelemetrySettings, RedisSettings,
+    AuthSettings, DatabaseSettings, HttpSettings, KeyStoreSettings, LaterSettings, PlaceSettings,
+    RedisSettings, Roles, Span, StreamSettings, TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\

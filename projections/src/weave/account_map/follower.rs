@@ -93,8 +93,10 @@ impl Follower {
                 .await?;
             let Some(last) = rows.last() else { break };
             after = last.id;
-            let places: Vec<_> =
-                rows.into_iter().map(|row| (row.id, row.public_position.map(|Json(sealed)| sealed))).collect();
+            let places: Vec<_> = rows
+                .into_iter()
+                .map(|row| (row.id, row.public_position.map(|Json(sealed)| sealed)))
+                .collect();
             for (id, cell) in self.cells(&places).await? {
                 grid.set(id, cell);
             }

@@ -64,7 +64,9 @@ impl Grid {
                 _ => (range.lo, Uuid::nil()),
             };
             let beyond = self.in_order.range(low..(range.hi, Uuid::nil())).filter(|at| **at != low);
-            found.extend(beyond.take(limit - found.len()).map(|(cell, id)| MapCursor { cell: *cell, id: *id }));
+            found.extend(
+                beyond.take(limit - found.len()).map(|(cell, id)| MapCursor { cell: *cell, id: *id }),
+            );
             if found.len() == limit {
                 break;
             }

@@ -117,8 +117,7 @@ impl Feeder {
         let Some(page) = Page::fold(at.position, &events) else { return Ok(Step::Idle) };
         match self.redis.apply(at.generation, head.epoch, &page).await? {
             Applied::Moved => {
-                let known =
-                    Checkpoint { position: page.to, event: page.last_event, epoch: head.epoch, ..at };
+                let known = Checkpoint { position: page.to, event: page.last_event, epoch: head.epoch, ..at };
                 self.known = Some(known);
                 Ok(Step::Moved)
             }
@@ -144,7 +143,11 @@ impl Feeder {
         Ok(event.first().is_some_and(|event| event.event_id == at.event))
     }
 
-    async fn rebuild(&mut self, found: Option<&Checkpoint>, stop: &CancellationToken) -> Result<(), HotError> {
+    async fn rebuild(
+        &mut self,
+        found: Option<&Checkpoint>,
+        stop: &CancellationToken,
+    ) -> Result<(), HotError> {
         self.known = None;
         self.stats.update(|stats| stats.condition = HotCondition::Building);
         let built = build(&self.redis, &self.log, &|_, _| {}, stop).await?;

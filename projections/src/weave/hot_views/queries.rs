@@ -136,9 +136,8 @@ async fn nodes_of(
     ranked: &[(Uuid, i64, i64)],
 ) -> Result<(Position, HashMap<Uuid, NodeTitle>), ReadError> {
     let conversations: Vec<Uuid> = ranked.iter().map(|(id, ..)| *id).collect();
-    let rows = sqlx::query_file!("src/weave/hot_views/sql/nodes_of.sql", &conversations)
-        .fetch_all(pool)
-        .await?;
+    let rows =
+        sqlx::query_file!("src/weave/hot_views/sql/nodes_of.sql", &conversations).fetch_all(pool).await?;
     let position = rows.first().ok_or(ReadError::NotBuilt("node_page"))?.position;
     let titles = rows.into_iter().filter_map(|row| {
         let node = NodeTitle { id: row.id?, title: row.title, kind: row.kind };

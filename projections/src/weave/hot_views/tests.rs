@@ -21,7 +21,8 @@ fn tied() -> Story {
 }
 
 fn posted(n: u128) -> RecordedEvent {
-    let payload = json!({"conversation_id": conversation(), "author_id": ACTOR, "content": {"$redacted": true}});
+    let payload =
+        json!({"conversation_id": conversation(), "author_id": ACTOR, "content": {"$redacted": true}});
     Story::of("message", Uuid::from_u128(n)).then("MessagePosted", payload).events.remove(0)
 }
 
@@ -95,10 +96,10 @@ fn what_is_kept_depends_on_the_log_and_not_on_how_it_was_cut() {
     for n in 0..400_u32 {
         let mut event = posted(u128::from(n));
         let at = occurred_at(1) + TimeDelta::hours(i64::from(n) * 7 % 2_000);
-        let metadata = event.metadata.get().replace(
-            &serde_json::to_string(&occurred_at(1)).unwrap(),
-            &serde_json::to_string(&at).unwrap(),
-        );
+        let metadata = event
+            .metadata
+            .get()
+            .replace(&serde_json::to_string(&occurred_at(1)).unwrap(), &serde_json::to_string(&at).unwrap());
         event.metadata = serde_json::value::RawValue::from_string(metadata).unwrap();
         events.push(event);
     }

@@ -39,7 +39,8 @@ pub async fn verify(
     let compared = async {
         let held = redis.checkpoint(first.generation).await?.ok_or(HotError::Gone)?;
         advance(&mut state, log, &mut at, held.position, tell, stop).await?;
-        let mut difference = match read_page(log, held.position - 1, PageLimit { events: 1, bytes: 1 }).await {
+        let mut difference = match read_page(log, held.position - 1, PageLimit { events: 1, bytes: 1 }).await
+        {
             Ok(event) if event.first().is_some_and(|event| event.event_id == held.event) => None,
             Ok(_) => Some("the checkpoint names an event that this log does not have there".to_owned()),
             Err(error) => return Err(error.into()),

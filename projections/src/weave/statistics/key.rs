@@ -48,10 +48,7 @@ impl fmt::Display for StatKey {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatRow {
-    Day {
-        begun: i64,
-        ended: i64,
-    },
+    Day { begun: i64, ended: i64 },
     Active,
     Last(NaiveDate),
 }

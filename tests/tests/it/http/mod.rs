@@ -1,5 +1,6 @@
 //! The whole system over HTTP: real `api` processes, Postgres, key store and NATS.
 
+mod account_map;
 mod commands;
 mod hostile;
 mod operate;
@@ -7,3 +8,5 @@ mod people;
 mod privacy;
 mod processes;
 mod queries;
+mod statistics;
+mod trending;
