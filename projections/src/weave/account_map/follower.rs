@@ -75,16 +75,7 @@ impl Follower {
     /// From all rows. They are read after the position is, so each is at it or later; what is
     /// later comes again when it is followed from there.
     async fn make(&self) -> Result<Step, ReadError> {
-        let row = sqlx::query_file!("src/weave/account_map/sql/standing.sql")
-            .fetch_optional(&self.pool)
-            .await?
-            .ok_or(ReadError::NotBuilt(SOURCE))?;
-        let standing = Standing {
-            position: row.position,
-            epoch: row.epoch,
-            generation: row.generation,
-            revision: row.parked_revision,
-        };
+        let standing = self.standing().await?;
         let mut grid = Grid::default();
         let mut after = Uuid::nil();
         loop {
@@ -105,7 +96,25 @@ impl Follower {
         Ok(Step::Made)
     }
 
+    /// Where the account page is now.
+    async fn standing(&self) -> Result<Standing, ReadError> {
+        let row = sqlx::query_file!("src/weave/account_map/sql/standing.sql")
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(ReadError::NotBuilt(SOURCE))?;
+        Ok(Standing {
+            position: row.position,
+            epoch: row.epoch,
+            generation: row.generation,
+            revision: row.parked_revision,
+        })
+    }
+
     async fn follow(&self, at: Standing) -> Result<Step, ReadError> {
+        // One row, while nothing happens.
+        if self.standing().await? == at {
+            return Ok(Step::Idle);
+        }
         let rows = sqlx::query_file!("src/weave/account_map/sql/changes.sql", at.position, STRETCH)
             .fetch_all(&self.pool)
             .await?;

@@ -1,17 +1,14 @@
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use kernel::Position;
 use serde::Serialize;
 use sqlx::PgPool;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{HotError, HotRedis, RecentActs, Window, redis_store::Ranked};
+use super::{HotError, HotRedis, RecentActs, Window};
 use crate::ReadError;
 
-/// A Redis that takes longer is as good as none: the log answers instead.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// Chunks looked through for nodes that still exist; what is behind them has next to no score.
 const CHUNKS: usize = 5;
 
@@ -71,7 +68,7 @@ pub async fn trending(
     for _ in 0..CHUNKS {
         let places = (skip, chunk);
         let asked = match from_redis {
-            Some(redis) => asked(redis, window, now, places).await,
+            Some(redis) => redis.ranked_soon(window, now, places).await,
             None => None,
         };
         let (at, ranked) = match asked {
@@ -105,22 +102,6 @@ pub async fn trending(
         sources.recent.forget().await;
     }
     Ok(Trending { items, position, partial, from_redis: from_redis.is_some() })
-}
-
-async fn asked(
-    redis: &HotRedis,
-    window: Window,
-    now: DateTime<Utc>,
-    (skip, count): (usize, usize),
-) -> Option<Ranked> {
-    match timeout(PATIENCE, redis.ranked(window, now, skip, count)).await {
-        Ok(Ok(ranked)) => ranked,
-        Ok(Err(error)) => {
-            tracing::debug!(%error, "trending is answered from the log");
-            None
-        }
-        Err(_) => None,
-    }
 }
 
 fn unread(error: HotError) -> ReadError {

@@ -12,8 +12,11 @@ const EVENTS: i64 = 20_000;
 
 /// The hot views over the log's newest events, in this process's memory, for as long as Redis is
 /// away. Asked again, it reads only what was appended since.
-#[derive(Debug, Default)]
-pub struct RecentActs(Mutex<Option<Recent>>);
+#[derive(Debug)]
+pub struct RecentActs {
+    newest: i64,
+    known: Mutex<Option<Recent>>,
+}
 
 #[derive(Debug)]
 struct Recent {
@@ -25,14 +28,29 @@ struct Recent {
 }
 
 /// A ranking, and whether the window reaches back further than what was read.
-pub(super) struct RankedRecent {
+pub struct RankedRecent {
     pub ranked: Ranked,
     pub partial: bool,
 }
 
+impl Default for RecentActs {
+    fn default() -> Self {
+        Self::of_newest(EVENTS)
+    }
+}
+
 impl RecentActs {
+    /// Over the log's newest `events`.
+    #[must_use]
+    pub fn of_newest(events: i64) -> Self {
+        Self { newest: events, known: Mutex::new(None) }
+    }
+
     /// Places `skip..skip + count` of the ranking.
-    pub(super) async fn ranked(
+    ///
+    /// # Errors
+    /// [`HotError`] when the log cannot be read.
+    pub async fn ranked(
         &self,
         log: &PgPool,
         window: Window,
@@ -40,10 +58,10 @@ impl RecentActs {
         (skip, count): (usize, usize),
     ) -> Result<RankedRecent, HotError> {
         // One reads, the others wait for what it read.
-        let mut slot = self.0.lock().await;
+        let mut slot = self.known.lock().await;
         let recent = match slot.take() {
-            Some(recent) => recent.advanced(log).await?,
-            None => Recent::begin(log).await?,
+            Some(recent) => recent.advanced(log, self.newest).await?,
+            None => Recent::begin(log, self.newest).await?,
         };
         let recent = slot.insert(recent);
         let ranked = recent.state.ranked(window, now).into_iter().skip(skip).take(count);
@@ -55,16 +73,16 @@ impl RecentActs {
 
     /// Redis answers again: the memory is given back.
     pub(super) async fn forget(&self) {
-        if let Ok(mut slot) = self.0.try_lock() {
+        if let Ok(mut slot) = self.known.try_lock() {
             *slot = None;
         }
     }
 }
 
 impl Recent {
-    async fn begin(log: &PgPool) -> Result<Self, HotError> {
+    async fn begin(log: &PgPool, newest: i64) -> Result<Self, HotError> {
         let head = log::head(log).await?;
-        let after = (head.position - EVENTS).max(0);
+        let after = (head.position - newest).max(0);
         let mut recent = Self { state: State::default(), since: None, epoch: head.epoch, position: after };
         if after > 0 {
             let first = read_page(log, after, PageLimit { events: 1, bytes: 1 }).await?;
@@ -75,11 +93,11 @@ impl Recent {
         Ok(recent)
     }
 
-    async fn advanced(mut self, log: &PgPool) -> Result<Self, HotError> {
+    async fn advanced(mut self, log: &PgPool, newest: i64) -> Result<Self, HotError> {
         let head = log::head(log).await?;
-        if head.epoch != self.epoch || head.position < self.position || head.position - self.position > EVENTS
+        if head.epoch != self.epoch || head.position < self.position || head.position - self.position > newest
         {
-            return Self::begin(log).await;
+            return Self::begin(log, newest).await;
         }
         self.read_to(log, head.position).await?;
         Ok(self)

@@ -1,4 +1,7 @@
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use kernel::Position;
@@ -6,6 +9,7 @@ use redis::{
     Client, Script,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
@@ -28,6 +32,10 @@ const ALL: &str = "wg:{hot_views:g*}:*";
 /// A page of 20,000 acts takes Redis a tenth of a second; what takes longer than this is away.
 const ANSWER: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(1);
+/// A Redis that takes a reader longer is as good as none.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long readers leave it alone then.
+const AWAY: Duration = Duration::from_secs(1);
 /// How long a lease outlives whoever held it.
 const LEASE_MS: u64 = 30_000;
 
@@ -36,6 +44,8 @@ const LEASE_MS: u64 = 30_000;
 #[derive(Clone)]
 pub struct HotRedis {
     connection: ConnectionManager,
+    /// Questions of readers before this moment are not even asked.
+    away_until: Arc<Mutex<Option<Instant>>>,
 }
 
 /// How far a generation is, and of which log.
@@ -61,8 +71,11 @@ pub enum Applied {
     Pinned,
 }
 
-/// Conversations with score and live threads, best first.
-pub(super) type Ranked = (Position, Vec<(Uuid, i64, i64)>);
+/// The position it stands for, and conversations with score and live threads, best first.
+pub type Ranked = (Position, Vec<(Uuid, i64, i64)>);
+
+/// As the script answers it: conversation, score, live threads.
+type Row = (String, i64, i64);
 
 pub(super) fn prefix(generation: i64) -> String {
     // One hash tag: all keys of a generation are on one server of a cluster, as a script wants.
@@ -82,7 +95,7 @@ impl HotRedis {
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(200));
         let connection = ConnectionManager::new_lazy_with_config(client, config)?;
-        Ok(Self { connection })
+        Ok(Self { connection, away_until: Arc::default() })
     }
 
     /// # Errors
@@ -149,8 +162,33 @@ impl HotRedis {
         })
     }
 
+    /// The ranking within a reader's patience; `None` when Redis is away, slow or empty, and for a
+    /// moment after it was: a dead server must not cost every reader the same wait.
+    pub(super) async fn ranked_soon(
+        &self,
+        window: Window,
+        now: DateTime<Utc>,
+        (skip, count): (usize, usize),
+    ) -> Option<Ranked> {
+        if self.away().is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
+        let found = timeout(PATIENCE, self.ranked(window, now, skip, count)).await;
+        let is_away = !matches!(found, Ok(Ok(_)));
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            is_away.then(|| Instant::now() + AWAY);
+        found.ok()?.ok().flatten()
+    }
+
+    fn away(&self) -> Option<Instant> {
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Places `skip..skip + count` of the ranking; `None` when no generation is shown.
-    pub(super) async fn ranked(
+    ///
+    /// # Errors
+    /// [`HotError`] when Redis cannot be asked.
+    pub async fn ranked(
         &self,
         window: Window,
         now: DateTime<Utc>,
@@ -170,7 +208,7 @@ impl HotRedis {
                     Bucket::Day(day) => format!("d:{day}"),
                 });
             }
-            let answer: Option<(Position, Vec<(String, i64, i64)>)> =
+            let answer: Option<(Position, Vec<Row>)> =
                 call.invoke_async(&mut self.connection.clone()).await?;
             if let Some((position, rows)) = answer {
                 let rows = rows.into_iter().filter_map(|(id, score, n)| Some((id.parse().ok()?, score, n)));
