@@ -5,7 +5,8 @@ use tempfile::TempDir;
 /// A Redis of one's own, to be flushed and killed; ends with the value.
 pub struct RedisEnv {
     pub cluster: Cluster,
-    pub folder: TempDir,
+    /// Deleted after the server has ended.
+    _folder: TempDir,
 }
 
 impl RedisEnv {
@@ -44,5 +45,5 @@ pub async fn redis_env() -> RedisEnv {
     let mut settings = Settings::for_tests(folder.path());
     settings.parts = Parts { log: false, keys: false, nats: false, redis: true };
     let cluster = Cluster::start(settings, &|_| {}).await.unwrap();
-    RedisEnv { cluster, folder }
+    RedisEnv { cluster, _folder: folder }
 }
