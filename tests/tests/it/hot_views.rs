@@ -260,6 +260,41 @@ async fn a_redis_of_another_log_is_not_believed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_was_left_behind_by_a_failover_or_is_an_older_program_leaves_redis_alone() {
+    let (store, env) = (store().await, redis_env().await);
+    let redis = HotRedis::open(&env.url()).unwrap();
+    let mut people = People::new(9);
+    people.acts(&store, 30).await;
+    let log = store.env.log.pg();
+    let built = build(&redis, log, &|_, _| {}, &CancellationToken::new()).await.unwrap();
+    let checkpoint = format!("wg:{{hot_views:g{}}}:checkpoint", built.generation);
+    for (field, ahead, back) in [("epoch", 2, 1), ("shape", 99, 1)] {
+        let _: i64 = env.ask(&format!("HSET {checkpoint} {field} {ahead}")).await;
+        let feeder = Fed::start(&env, &store);
+        let before = head(&store).await;
+        people.acts(&store, 10).await;
+        for _ in 0..100 {
+            if feeder.stats.snapshot().problem.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let found = feeder.stats.snapshot();
+        assert!(found.problem.as_ref().is_some_and(|problem| problem.contains("later epoch")), "{found:?}");
+        assert_eq!((found.builds, redis.live().await.unwrap().unwrap().position), (0, before), "{field}");
+        let _: i64 = env.ask(&format!("HSET {checkpoint} {field} {back}")).await;
+        settled(&env, &store).await;
+        agrees(&env, &store).await;
+        feeder.end().await;
+    }
+    // Readers of this program do not guess what another one's shape means.
+    let now = people.at;
+    assert!(redis.ranked(Window::Month, now, 0, 9).await.unwrap().is_some());
+    let _: i64 = env.ask(&format!("HSET {checkpoint} shape 99")).await;
+    assert!(redis.ranked(Window::Month, now, 0, 9).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_stands_beside_what_is_shown_until_it_is_done_and_only_one_runs() {
     let (store, env) = (store().await, redis_env().await);
     let redis = HotRedis::open(&env.url()).unwrap();

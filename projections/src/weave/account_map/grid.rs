@@ -153,8 +153,9 @@ impl AccountMap {
         });
     }
 
-    /// An answer met an account whose position is erased: it is not kept in memory either.
-    pub(super) fn forget(&self, ids: &[Uuid]) {
+    /// Their positions are erased: they are not kept in memory either. Whoever erases them here
+    /// says so, and every answer that meets one.
+    pub fn forget(&self, ids: &[Uuid]) {
         if ids.is_empty() {
             return;
         }

@@ -16,6 +16,8 @@ use crate::{
 
 /// Most items of one page.
 const MAX_LIMIT: u16 = 1_000;
+/// Candidates looked at together: a small page must not ask for each one alone.
+const CHUNK: usize = 50;
 
 /// An account as the map shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,7 +58,7 @@ pub async fn accounts_in_bbox(
     // One more than the page, to know whether there are more. Candidates outside of the box or
     // off the map make more rounds; each goes on behind the last.
     while items.len() <= limit {
-        let wanted = limit + 1 - items.len();
+        let wanted = (limit + 1 - items.len()).max(CHUNK);
         let (standing, candidates) =
             map.candidates(&ranges, after, wanted).ok_or(ReadError::NotBuilt("account_map"))?;
         at.get_or_insert((standing.position, standing.epoch));

@@ -14,6 +14,10 @@ pub enum HotError {
     Gone,
     #[error("another process is building the hot views")]
     Busy,
+    /// Ours is a server that was left behind by a failover, or an older program: whoever is ahead
+    /// feeds them.
+    #[error("Redis follows a later epoch of the log, or was written by a newer program")]
+    Ahead,
     #[error("Redis holds no hot views yet")]
     NotBuilt,
     #[error("the checkpoint could not be held still for the comparison")]

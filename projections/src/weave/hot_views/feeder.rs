@@ -6,7 +6,9 @@ use sqlx::PgPool;
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Applied, Checkpoint, HotCondition, HotError, HotRedis, HotStats, NAME, Page, build};
+use super::{
+    Applied, Checkpoint, HotCondition, HotError, HotRedis, HotStats, NAME, Page, build, redis_store::SHAPE,
+};
 
 /// How often an idle feeder looks for events of other processes. Too low: two questions each
 /// time for nothing; too high: the views are behind by as much.
@@ -90,7 +92,11 @@ impl Feeder {
             // Nothing to hold, so nothing to build.
             return Ok(Step::Idle);
         }
-        let at = match self.redis.live().await? {
+        let found = self.redis.live().await?;
+        if found.as_ref().is_some_and(|at| at.epoch > head.epoch || at.shape > SHAPE) {
+            return Err(HotError::Ahead);
+        }
+        let at = match found {
             Some(at) if self.speaks_of_this_log(&at, head).await? => at,
             found => {
                 self.rebuild(found.as_ref(), stop).await?;
@@ -133,7 +139,7 @@ impl Feeder {
         if self.known.as_ref() == Some(at) {
             return Ok(true);
         }
-        if !at.own_shape || at.position > head.position {
+        if at.shape != SHAPE || at.position > head.position {
             return Ok(false);
         }
         if at.position == 0 {

@@ -18,8 +18,9 @@ use super::{
     window::Bucket,
 };
 
-/// Of what is stored and how. Another number and generations of older code are built anew.
-const SHAPE: &str = "1";
+/// Of what is stored and how. A higher number, and generations of older code are built anew;
+/// older code leaves those of newer code alone, so that two versions at once do not take turns.
+pub(super) const SHAPE: i64 = 1;
 /// Which generation is shown.
 const POINTER: &str = "wg:{hot_views}:live";
 /// Numbers of generations, each given out once.
@@ -56,8 +57,7 @@ pub struct Checkpoint {
     pub epoch: i32,
     /// Id of the event at `position`.
     pub event: Uuid,
-    /// This code wrote it.
-    pub(super) own_shape: bool,
+    pub(super) shape: i64,
 }
 
 /// What became of a page.
@@ -121,16 +121,17 @@ impl HotRedis {
     }
 
     pub(super) async fn checkpoint(&self, generation: i64) -> Result<Option<Checkpoint>, HotError> {
-        type Fields = (Option<Position>, Option<i32>, Option<String>, Option<String>);
+        type Fields = (Option<Position>, Option<i32>, Option<String>, Option<i64>);
         let key = format!("{}checkpoint", prefix(generation));
         let mut command = redis::cmd("HMGET");
         command.arg(key).arg(&["position", "epoch", "event", "shape"]);
         let (position, epoch, event, shape): Fields =
             command.query_async(&mut self.connection.clone()).await?;
         let event = event.and_then(|text| text.parse().ok());
-        let (Some(position), Some(epoch), Some(event)) = (position, epoch, event) else { return Ok(None) };
-        let own_shape = shape.as_deref() == Some(SHAPE);
-        Ok(Some(Checkpoint { generation, position, epoch, event, own_shape }))
+        let (Some(position), Some(epoch), Some(event), Some(shape)) = (position, epoch, event, shape) else {
+            return Ok(None);
+        };
+        Ok(Some(Checkpoint { generation, position, epoch, event, shape }))
     }
 
     /// Applies a page and moves the checkpoint, or does neither.
@@ -184,7 +185,7 @@ impl HotRedis {
         *self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Places `skip..skip + count` of the ranking; `None` when no generation is shown.
+    /// Places `skip..skip + count` of the ranking; `None` when no generation of this shape is shown.
     ///
     /// # Errors
     /// [`HotError`] when Redis cannot be asked.
@@ -201,7 +202,11 @@ impl HotRedis {
             let Some(generation) = self.pointer().await? else { return Ok(None) };
             let prefix = prefix(generation);
             let mut call = script.key(format!("{prefix}checkpoint"));
-            call.arg(&prefix).arg(skip).arg(skip + count - 1).arg(now.timestamp_millis() - THREAD_MS);
+            call.arg(&prefix)
+                .arg(skip)
+                .arg(skip + count - 1)
+                .arg(now.timestamp_millis() - THREAD_MS)
+                .arg(SHAPE);
             for bucket in window.buckets(now) {
                 call.arg(match bucket {
                     Bucket::Hour(hour) => format!("h:{hour}"),

@@ -2,10 +2,11 @@
 -- KEYS: checkpoint, pin. ARGV: prefix, from, to, epoch, last event, shape, page (JSON), hours,
 -- days and milliseconds that are kept.
 -- Answers {1, to} when applied, {0, where it stands} when the page does not follow, {2, where it
--- stands} while a verifier holds it.
+-- stands} while a verifier holds it. A page of an earlier epoch than the checkpoint's never follows.
 local checkpoint, prefix = KEYS[1], ARGV[1]
 local at = redis.call('HGET', checkpoint, 'position') or '0'
-if at ~= ARGV[2] then return {0, tonumber(at)} end
+local epoch = tonumber(redis.call('HGET', checkpoint, 'epoch') or '0')
+if at ~= ARGV[2] or epoch > tonumber(ARGV[4]) then return {0, tonumber(at)} end
 if redis.call('EXISTS', KEYS[2]) == 1 then return {2, tonumber(at)} end
 
 local page = cjson.decode(ARGV[7])
