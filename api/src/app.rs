@@ -11,16 +11,22 @@ use eventstore::{
     subscription::{Positions, Stats},
 };
 use kernel::{Clock, Position};
-use projections::search::SearchEngine;
+use projections::{
+    search::SearchEngine,
+    weave::{
+        account_map::AccountMap,
+        hot_views::{HotRedis, HotStats, RecentActs},
+    },
+};
 use sqlx::PgPool;
 
-use crate::{auth::Verifier, boot::Reacting, health::RedisProbe, http::Lanes};
+use crate::{auth::Verifier, boot::Reacting, http::Lanes};
 
 /// What handlers share. Parts that belong to roles this process does not have are `None`.
 pub struct App {
-    pub verifier: Verifier,
-    /// What fades, fades by this clock.
+    /// What fades and which windows are meant depends on it.
     pub clock: Arc<dyn Clock>,
+    pub verifier: Verifier,
     pub lanes: Lanes,
     pub log: LogPool,
     /// What queries read from; may be a replica.
@@ -36,9 +42,20 @@ pub struct App {
     pub projector: Option<Stats>,
     pub reactors: Vec<Reacting>,
     pub stream: Option<StreamClient>,
-    pub redis: Option<RedisProbe>,
+    /// The accounts on the map, when this process answers queries.
+    pub account_map: Option<AccountMap>,
+    pub hot: Hot,
     pub registry: prometheus::Registry,
     pub openapi: bytes::Bytes,
+}
+
+/// The views in Redis, and what stands in for them.
+#[derive(Default)]
+pub struct Hot {
+    pub redis: Option<HotRedis>,
+    pub recent: RecentActs,
+    /// Of the feeder in this process.
+    pub stats: Option<HotStats>,
 }
 
 impl App {

@@ -36,12 +36,15 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
         routes = routes
             .route("/v1/nodes", get(weave::nodes::list))
             .route("/v1/nodes/{id}", get(weave::nodes::one))
+            .route("/v1/accounts", get(weave::accounts::list))
             .route("/v1/accounts/{id}", get(weave::accounts::one))
             .route("/v1/conversations/{id}/messages", get(weave::conversations::messages))
             .route("/v1/threads", get(weave::threads::list))
             .route("/v1/activity", get(weave::activity::list))
             .route("/v1/search", get(weave::search::search))
             .route("/v1/search/suggest", get(weave::search::suggest))
+            .route("/v1/stats", get(weave::statistics::stats))
+            .route("/v1/trending", get(weave::trending::list))
             .route("/v1/audit/events", get(audit::events));
     }
     routes

@@ -8,8 +8,6 @@ pub enum ReadError {
     NotBuilt(&'static str),
     #[error("the read models' database: {}", failure_kind(.0))]
     Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Store(#[from] StoreError),
     /// The key store does not answer: what it protects cannot be shown, and must not be shown
     /// as erased.
     #[error(transparent)]
@@ -17,6 +15,9 @@ pub enum ReadError {
     /// A stored envelope does not open: somebody changed bytes, or the key store is another one.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The log, where a query reads it itself.
+    #[error(transparent)]
+    Log(#[from] StoreError),
     /// A row holds what no fold of this code writes.
     #[error("a row of `{0}` holds an unknown value")]
     Row(&'static str),

@@ -2,6 +2,7 @@ use eventstore::{
     StoreError, epoch::AdvanceError, generation::GenerationError, keys::KeyError, relay::RelayError,
     seal::OpenError, stream::StreamError, subscription::RetryError,
 };
+use projections::weave::hot_views::HotError;
 use serde_json::{Value, json};
 
 /// Why a command has no answer. One sentence each, for an operator at three in the morning.
@@ -43,6 +44,15 @@ impl Failure {
     #[must_use]
     pub fn json(&self) -> Value {
         json!({"ok": false, "exit_code": self.exit_code(), "error": self.sentence()})
+    }
+}
+
+impl From<HotError> for Failure {
+    fn from(error: HotError) -> Self {
+        match error {
+            HotError::Store(error) => error.into(),
+            error => Self::could_not_run(format!("the hot views: {error}")),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use eventstore::{
     seal::Sealer,
 };
 use kernel::{Clock, SystemClock};
-use projections::search::PostgresSearch;
+use projections::{search::PostgresSearch, weave::hot_views::RecentActs};
 use prometheus::Registry;
 
 use super::{
@@ -16,9 +16,8 @@ use super::{
     places::{Places, Wanted, find},
 };
 use crate::{
-    app::App,
+    app::{App, Hot},
     auth::{SigningKey, Verifier, jwt_key_path},
-    health::RedisProbe,
     http::{Edge, Lanes, Server, ServerLimits},
     metrics::HttpMetrics,
     openapi,
@@ -129,7 +128,8 @@ async fn up(
         projector: parts.projector,
         reactors: parts.reactors,
         stream: parts.stream,
-        redis: places.redis.as_ref().and_then(|url| RedisProbe::from_url(url.expose())),
+        account_map: parts.account_map,
+        hot: Hot { redis: parts.hot, recent: RecentActs::default(), stats: parts.hot_stats },
         registry,
         openapi: openapi::json(&collections).into(),
     });

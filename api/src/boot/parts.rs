@@ -11,6 +11,10 @@ use eventstore::{
     subscription::{Positions, Runner, RunnerOptions, Stats, stream_tail},
 };
 use kernel::Clock;
+use projections::weave::{
+    account_map::{AccountMap, Follower},
+    hot_views::{Feeder, HotRedis, HotStats},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -33,6 +37,9 @@ pub(super) struct Parts {
     pub reactors: Vec<Reacting>,
     pub positions: Positions,
     pub stream: Option<StreamClient>,
+    pub account_map: Option<AccountMap>,
+    pub hot: Option<HotRedis>,
+    pub hot_stats: Option<HotStats>,
 }
 
 /// Ends the parts in the order in which they feed each other.
@@ -64,6 +71,8 @@ pub(super) async fn begin(
         true => Some(streams::for_readers(places, &settings.stream, &databases.background).await?),
         false => None,
     };
+    let hot = places.redis.as_ref().map(|url| HotRedis::open(url.expose())).transpose();
+    let hot = hot.map_err(|_| BootError::Url("REDIS_URL", "redis://user:password@host:port"))?;
     let mut parts = Parts {
         appender: None,
         executor: None,
@@ -73,6 +82,9 @@ pub(super) async fn begin(
         reactors: Vec::new(),
         positions: Positions::new(databases.reads.clone()),
         stream: relay_client.clone().or_else(|| tail_client.clone()),
+        account_map: None,
+        hot,
+        hot_stats: None,
     };
     if roles.has(Role::Command) || roles.has(Role::Reactor) {
         let log = databases.commands.clone();
@@ -107,6 +119,17 @@ pub(super) async fn begin(
             parts.positions = runner.positions();
         }
         stops.tasks.spawn(runner.run(stops.background.clone()));
+        if let Some(redis) = &parts.hot {
+            let feeder = Feeder::new(redis.clone(), databases.background.pg().clone(), committed());
+            parts.hot_stats = Some(feeder.stats());
+            stops.tasks.spawn(feeder.run(stops.background.clone()));
+        }
+    }
+    if roles.has(Role::Query) {
+        let (map, keys) = (AccountMap::new(), Arc::new(databases.keys.clone()));
+        let follower = Follower::new(map.clone(), databases.reads.clone(), Sealer::new(keys));
+        parts.account_map = Some(map);
+        stops.tasks.spawn(follower.run(stops.background.clone()));
     }
     Ok(parts)
 }

@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::{BootError, Progress};
 use crate::settings::{
-    DatabaseSettings, KeyStoreSettings, PlaceSettings, SecretText, StreamSettings, UnusedRedis,
+    DatabaseSettings, KeyStoreSettings, PlaceSettings, RedisSettings, SecretText, StreamSettings,
 };
 
 /// A database, as the application and as its owner.
@@ -45,7 +45,7 @@ pub(super) struct Wanted<'a> {
     pub database: &'a DatabaseSettings,
     pub key_store: &'a KeyStoreSettings,
     /// `None`: neither NATS nor Redis are needed.
-    pub others: Option<(&'a StreamSettings, &'a UnusedRedis)>,
+    pub others: Option<(&'a StreamSettings, &'a RedisSettings)>,
 }
 
 /// Starts or attaches to what has no URL.

@@ -7,6 +7,7 @@ use eventstore::{
     subscription::Condition,
 };
 use kernel::Position;
+use projections::weave::hot_views::HotCondition;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -132,8 +133,32 @@ pub(super) fn relay(app: &App) -> Option<Outcome> {
 }
 
 pub(super) async fn redis(app: &App) -> Option<Outcome> {
-    let redis = app.redis.as_ref()?;
-    Some(redis.ping().await.map(|()| "answers".to_owned()).map_err(|detail| (Status::Degraded, detail)))
+    let redis = app.hot.redis.as_ref()?;
+    let answered = redis.ping().await;
+    Some(answered.map(|()| "answers".to_owned()).map_err(|error| (Status::Degraded, error.to_string())))
+}
+
+/// The views in Redis, where this process feeds them. Without them the log answers.
+pub(super) fn hot_views(app: &App) -> Option<Outcome> {
+    let stats = app.hot.stats.as_ref()?.snapshot();
+    Some(match stats.condition {
+        HotCondition::Following if stats.lag > LATE => {
+            Err((Status::Degraded, format!("{} events behind", stats.lag)))
+        }
+        HotCondition::Following => Ok(format!("generation {} at {}", stats.generation, stats.position)),
+        HotCondition::Starting => Ok("starting".into()),
+        HotCondition::Building => Ok("being built".into()),
+        HotCondition::Away => Err((Status::Degraded, stats.problem.unwrap_or_default())),
+    })
+}
+
+/// The accounts on the map, where this process answers for them.
+pub(super) fn account_map(app: &App) -> Option<Outcome> {
+    let map = app.account_map.as_ref()?;
+    Some(match map.standing() {
+        Some(standing) => Ok(format!("{} accounts at {}", map.len(), standing.position)),
+        None => Err((Status::Degraded, "not made yet".into())),
+    })
 }
 
 /// The end of the log, or 0 when it cannot be asked.

@@ -2,7 +2,5 @@
 
 mod checks;
 mod ready;
-mod redis;
 
 pub use ready::{HealthDocument, ServiceDocument, Status, live, ready};
-pub use redis::RedisProbe;

@@ -71,7 +71,9 @@ pub async fn ready(State(app): State<Shared>, request: Request) -> Result<Respon
     );
     let relay = configured("relay", async { checks::relay(&app) }).await;
     let mut services = vec![postgres, keys, partitions, projections, search];
-    services.extend([nats, relay, redis].into_iter().flatten());
+    let hot = configured("hot_views", async { checks::hot_views(&app) }).await;
+    let map = configured("account_map", async { checks::account_map(&app) }).await;
+    services.extend([nats, relay, redis, hot, map].into_iter().flatten());
     let status = services.iter().map(|service| service.status).max().unwrap_or(Status::Healthy);
     let mut response = Json(HealthDocument { status, services, position }).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

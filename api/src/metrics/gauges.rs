@@ -1,6 +1,7 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use eventstore::log;
+use projections::weave::hot_views::HotCondition;
 use prometheus::{Gauge, GaugeVec, Opts, Registry};
 use tokio::time::timeout;
 
@@ -40,6 +41,19 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         set("relay_resent_total", "Messages sent again.", relay.resent.load(Relaxed) as f64)?;
     }
     reactors(app, into)?;
+    if let Some(stats) = &app.hot.stats {
+        let hot = stats.snapshot();
+        set("hot_views_lag_events", "Events not in Redis yet.", hot.lag as f64)?;
+        set("hot_views_position", "Last position that is in Redis.", hot.position as f64)?;
+        let following = f64::from(u8::from(hot.condition == HotCondition::Following));
+        set("hot_views_following", "1 while Redis is fed, 0 while it is built anew or away.", following)?;
+        set("hot_views_builds_total", "Times it was empty or of another log.", hot.builds as f64)?;
+    }
+    if let Some(map) = &app.account_map {
+        set("account_map_accounts", "Accounts on the map.", map.len() as f64)?;
+        let position = map.standing().map_or(0, |standing| standing.position);
+        set("account_map_position", "How far the accounts on the map are.", position as f64)?;
+    }
     projections(app, into).await?;
     database(app, into).await
 }

@@ -45,6 +45,9 @@ pub fn document(collections: &Collections) -> OpenApi {
     add::<shapes::ActivityList>(&mut schemas);
     add::<shapes::SearchList>(&mut schemas);
     add::<shapes::Suggestions>(&mut schemas);
+    add::<shapes::AccountList>(&mut schemas);
+    add::<shapes::Trending>(&mut schemas);
+    add::<shapes::Statistics>(&mut schemas);
     add::<shapes::AuditList>(&mut schemas);
     let bearer = Http::builder()
         .scheme(HttpAuthScheme::Bearer)

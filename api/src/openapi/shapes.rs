@@ -156,6 +156,31 @@ pub struct SearchList {
 }
 
 #[derive(ToSchema)]
+pub struct AccountOnMap {
+    id: Uuid,
+    /// `null` when it was erased.
+    title: Option<String>,
+    /// `guest` or `weaver`.
+    role: String,
+    /// `exact` or `radius`.
+    map_state: String,
+    /// For `radius` a random point within it, never the exact one.
+    public_position: Point,
+    radius_m: i32,
+    /// JSON pointers of values that were erased; left out when there are none.
+    erased: Option<Vec<String>>,
+}
+
+#[derive(ToSchema)]
+pub struct AccountList {
+    items: Vec<AccountOnMap>,
+    page: PageDocument,
+    position: i64,
+    /// Present and true when an event of one of them could not be applied.
+    stale: Option<bool>,
+}
+
+#[derive(ToSchema)]
 pub struct Suggestions {
     items: Vec<Suggestion>,
     position: i64,
@@ -166,6 +191,50 @@ pub struct Suggestions {
 #[derive(ToSchema)]
 pub struct Suggestion {
     title: String,
+}
+
+#[derive(ToSchema)]
+pub struct Trending {
+    items: Vec<TrendingNode>,
+    position: i64,
+    /// Present and true when only the newest events were counted, and the window reaches further back.
+    partial: Option<bool>,
+}
+
+#[derive(ToSchema)]
+pub struct TrendingNode {
+    node: NodeTitle,
+    score: i64,
+    /// Threads to it that have not faded.
+    live_threads: i64,
+}
+
+#[derive(ToSchema)]
+pub struct NodeTitle {
+    id: Uuid,
+    /// `null` when it was redacted, as the kind.
+    title: Option<String>,
+    kind: Option<String>,
+}
+
+#[derive(ToSchema)]
+pub struct Statistics {
+    nodes: i64,
+    /// Registered and not left.
+    accounts: i64,
+    /// Posted and not taken back.
+    messages: i64,
+    active: ActiveAccounts,
+    position: i64,
+}
+
+/// Accounts that acted.
+#[derive(ToSchema)]
+pub struct ActiveAccounts {
+    /// On the present UTC day.
+    day: i64,
+    /// On it and the 29 before.
+    last_30_days: i64,
 }
 
 #[derive(ToSchema)]

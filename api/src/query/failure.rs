@@ -15,15 +15,16 @@ fn is_transient(error: &sqlx::Error) -> bool {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
+        let error = match error {
+            ReadError::Log(error) => return error.into(),
+            error => error,
+        };
         let away = match &error {
             ReadError::NotBuilt(_) => true,
             ReadError::Database(error) => is_transient(error),
             ReadError::Keys(error) | ReadError::Open(OpenError::Keys(error)) => key_store_away(error),
-            ReadError::Store(_) | ReadError::Open(_) | ReadError::Row(_) => false,
+            ReadError::Log(_) | ReadError::Open(_) | ReadError::Row(_) => false,
         };
-        if let ReadError::Store(error) = error {
-            return error.into();
-        }
         explained(away, &error)
     }
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
-    PlaceSettings, Roles, Span, StreamSettings, TelemetrySettings, UnusedRedis,
+    PlaceSettings, RedisSettings, Roles, Span, StreamSettings, TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\
@@ -60,7 +60,7 @@ pub struct ServeSettings {
     #[command(flatten)]
     pub stream: StreamSettings,
     #[command(flatten)]
-    pub redis: UnusedRedis,
+    pub redis: RedisSettings,
     #[command(flatten)]
     pub auth: AuthSettings,
     #[command(flatten)]

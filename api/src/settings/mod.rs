@@ -23,6 +23,6 @@ pub use later::LaterSettings;
 pub use place::PlaceSettings;
 pub use roles::{Role, Roles};
 pub use secret::SecretText;
-pub use stream::{StreamSettings, UnusedRedis};
+pub use stream::{RedisSettings, StreamSettings};
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use units::{Bytes, Span};

@@ -30,10 +30,11 @@ pub struct StreamSettings {
     pub stream_dedupe: Option<Span>,
 }
 
-/// Redis holds hot views in a later version; now it is only looked after.
+/// Redis holds the hot views.
 #[derive(Debug, Clone, Args)]
-pub struct UnusedRedis {
-    /// Redis; a private server when absent. Only its health is watched in this version.
+pub struct RedisSettings {
+    /// Redis (6.2 or newer) for the hot views; a private server when absent. Nothing in it is missed: they
+    /// are built anew from the log.
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub redis_url: Option<SecretText>,
 }

@@ -8,6 +8,8 @@ pub mod messages;
 pub mod nodes;
 mod point;
 pub mod search;
+pub mod statistics;
 pub mod threads;
+pub mod trending;
 
 pub use point::Point;

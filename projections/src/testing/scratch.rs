@@ -7,7 +7,7 @@ use crate::{
     search::NodeSearch,
     weave::{
         account_page::AccountPage, activity::Activities, conversation::Conversations, node_map::NodeMap,
-        node_page::NodePage, thread::Threads,
+        node_page::NodePage, statistics::Statistics, thread::Threads,
     },
 };
 
@@ -38,6 +38,7 @@ impl Scratch {
         scratch.install::<Activities>().await;
         scratch.pool.execute("create extension if not exists pg_trgm with schema public").await.unwrap();
         scratch.install::<NodeSearch>().await;
+        scratch.install::<Statistics>().await;
         scratch
     }
 

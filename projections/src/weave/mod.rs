@@ -2,19 +2,24 @@
 //!
 //! - [`node_map`]: the nodes within a box, in the order (cell, id);
 //! - [`node_page`]: one node with its creator and history;
+//! - [`account_map`]: the accounts within a box, from a grid in memory;
 //! - [`account_page`]: one account, its personal fields sealed;
 //! - [`authorship`]: which nodes and messages are bound to an account, for the reactor;
 //! - [`conversation`]: conversations and their messages;
 //! - [`thread`]: threads, live as long as the asker's clock says;
 //! - [`activity`]: what people did, for good;
+//! - [`statistics`]: how much there is, and how many take part;
+//! - [`hot_views`]: which nodes are talked about, in Redis;
 //! - [`node`] and [`LatLon`]: what node answers have in common.
 //!
 //! Proposals become a folder of their own next to these.
 
+pub mod account_map;
 pub mod account_page;
 pub mod activity;
 pub mod authorship;
 pub mod conversation;
+pub mod hot_views;
 mod lat_lon;
 #[cfg(test)]
 mod measure;
@@ -22,6 +27,7 @@ pub mod node;
 pub mod node_map;
 pub mod node_page;
 mod posted;
+pub mod statistics;
 pub mod thread;
 
 use eventstore::subscription::Registry;
@@ -39,4 +45,5 @@ pub fn registry() -> Registry {
         .with(thread::Threads)
         .with(activity::Activities)
         .with(crate::search::NodeSearch)
+        .with(statistics::Statistics)
 }

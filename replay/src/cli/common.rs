@@ -36,6 +36,9 @@ pub struct Common {
     /// Credentials file for NATS (user JWT and seed).
     #[arg(long, env = "NATS_CREDS", value_name = "FILE", global = true, help_heading = WHERE)]
     pub nats_creds: Option<PathBuf>,
+    /// Redis of the hot views; the private server when absent.
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", global = true, help_heading = WHERE)]
+    pub redis_url: Option<SecretUrl>,
     #[command(flatten)]
     pub stream: StreamPolicy,
     /// Which log lines are written to standard error: a level or directives such as `info,sqlx=warn`.

@@ -1,6 +1,7 @@
 //! One file per command. Each opens what it needs, works, and closes it again.
 
 mod epoch;
+mod hot;
 mod names;
 mod parked;
 mod rebuild;
@@ -39,12 +40,12 @@ pub async fn dispatch(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> R
 
 const fn need(command: &Command) -> Need {
     match command {
-        Command::Status | Command::Epoch(_) => Need::STREAM_IF_THERE,
+        Command::Status => Need::ALL_IF_THERE,
+        Command::Epoch(_) => Need::STREAM_IF_THERE,
         Command::Stream(_) => Need::LOG_AND_STREAM,
         Command::Reservations(_) => Need::LOG_AND_KEYS,
-        Command::Verify { .. } | Command::Rebuild(_) | Command::Rollback { .. } | Command::Parked(_) => {
-            Need::LOG
-        }
+        Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
+        Command::Rollback { .. } | Command::Parked(_) => Need::LOG,
     }
 }
 

@@ -1,7 +1,8 @@
 use eventstore::generation::{self, Rebuilt};
+use projections::weave::hot_views::{Built, NAME};
 use serde::Serialize;
 
-use super::{Context, names, verify::Rows, watching::Watching};
+use super::{Context, hot, names, verify::Rows, watching::Watching};
 use crate::{
     Answer, Failure,
     cli::RebuildArguments,
@@ -16,7 +17,7 @@ struct Report {
 #[derive(Serialize)]
 struct One {
     name: &'static str,
-    generation: i32,
+    generation: i64,
     position: i64,
     events: i64,
     rows: Vec<Rows>,
@@ -26,12 +27,20 @@ struct One {
 
 pub async fn run(context: Context<'_>, arguments: &RebuildArguments) -> Result<Answer, Failure> {
     // With `--all` there are no names, and no names mean all.
-    let registry = names::chosen(&arguments.names)?;
+    let chosen = names::chosen_everywhere(&arguments.names)?;
     let watching = Watching::new(context.screen, "reading the log");
     let tell = |progress| watching.tell(progress);
-    let work = generation::rebuild(context.servers.owner(), &registry, &tell, context.stop);
-    let models: Vec<One> = Box::pin(work).await?.into_iter().map(One::of).collect();
-    let lines: Vec<String> = models.iter().flat_map(One::lines).collect();
+    let mut models = Vec::new();
+    if let Some(registry) = &chosen.registry {
+        let work = generation::rebuild(context.servers.owner(), registry, &tell, context.stop);
+        models.extend(Box::pin(work).await?.into_iter().map(One::of));
+    }
+    let mut lines: Vec<String> = models.iter().flat_map(One::lines).collect();
+    if let Some(Built { generation, position }) = Box::pin(hot::rebuild(context, chosen.hot)).await? {
+        let at = count(position);
+        lines.push(format!("{NAME}: generation {generation} is live at position {at}, all others are gone"));
+        models.push(One::of_hot(generation, position));
+    }
     Ok(Answer::new(&Report { read_models: models }).lines(lines))
 }
 
@@ -39,12 +48,24 @@ impl One {
     fn of(rebuilt: Rebuilt) -> Self {
         Self {
             name: rebuilt.projection,
-            generation: rebuilt.generation,
+            generation: rebuilt.generation.into(),
             position: rebuilt.position,
             events: rebuilt.sentinel.count,
             rows: rebuilt.rows.into_iter().map(|(table, rows)| Rows { table, rows }).collect(),
             compared_keys: rebuilt.sampled_keys,
             parked_keys: rebuilt.parked_keys,
+        }
+    }
+
+    const fn of_hot(generation: i64, position: i64) -> Self {
+        Self {
+            name: NAME,
+            generation,
+            position,
+            events: 0,
+            rows: vec![],
+            compared_keys: 0,
+            parked_keys: vec![],
         }
     }
 

@@ -1,7 +1,8 @@
 use eventstore::generation::{self, Difference, DifferenceKind, Verified};
+use projections::weave::hot_views;
 use serde::Serialize;
 
-use super::{Context, names, watching::Watching};
+use super::{Context, hot, names, watching::Watching};
 use crate::{
     Answer, Failure,
     terminal::{count, counted},
@@ -15,9 +16,10 @@ struct Report {
 #[derive(Serialize)]
 struct One {
     name: &'static str,
-    generation: i32,
+    generation: i64,
     position: i64,
     agrees: bool,
+    /// Not counted for the views in Redis.
     events: i64,
     rows: Vec<Rows>,
     parked_keys: Vec<String>,
@@ -40,18 +42,22 @@ struct Found {
 }
 
 pub async fn run(context: Context<'_>, names: &[String]) -> Result<Answer, Failure> {
-    let registry = names::chosen(names)?;
+    let chosen = names::chosen_everywhere(names)?;
     let watching = Watching::new(context.screen, "folding the log");
     let tell = |progress| watching.tell(progress);
-    let done = generation::verify(context.servers.owner(), &registry, &tell, context.stop);
-    let verified = Box::pin(done).await.map_err(|error| match error {
-        generation::GenerationError::Interrupted => {
-            Failure::Interrupted("interrupted; nothing was changed, verify begins anew".to_owned())
-        }
-        error => error.into(),
-    })?;
-    let fine = verified.iter().all(Verified::agrees);
-    let models: Vec<One> = verified.into_iter().map(One::of).collect();
+    let mut models = Vec::new();
+    if let Some(registry) = &chosen.registry {
+        let done = generation::verify(context.servers.owner(), registry, &tell, context.stop);
+        let verified = Box::pin(done).await.map_err(|error| match error {
+            generation::GenerationError::Interrupted => {
+                Failure::Interrupted("interrupted; nothing was changed, verify begins anew".to_owned())
+            }
+            error => error.into(),
+        })?;
+        models.extend(verified.into_iter().map(One::of));
+    }
+    models.extend(Box::pin(hot::verify(context, chosen.hot)).await?.map(One::of_hot));
+    let fine = models.iter().all(|one| one.agrees);
     let lines: Vec<String> = models.iter().flat_map(One::lines).collect();
     Ok(Answer::new(&Report { read_models: models }).lines(lines).fine(fine))
 }
@@ -60,7 +66,7 @@ impl One {
     fn of(verified: Verified) -> Self {
         Self {
             name: verified.projection,
-            generation: verified.generation,
+            generation: verified.generation.into(),
             position: verified.position,
             agrees: verified.agrees(),
             events: verified.read_model.count,
@@ -70,10 +76,37 @@ impl One {
         }
     }
 
+    fn of_hot(verified: hot_views::Verified) -> Self {
+        let entries = i64::try_from(verified.entries).unwrap_or(i64::MAX);
+        Self {
+            name: hot_views::NAME,
+            generation: verified.generation,
+            position: verified.position,
+            agrees: verified.difference.is_none(),
+            events: 0,
+            rows: vec![Rows { table: "redis", rows: entries }],
+            parked_keys: vec![],
+            difference: verified.difference.map(|sentence| Found {
+                table: "redis".to_owned(),
+                key: String::new(),
+                kind: "changed",
+                columns: vec![],
+                sentence,
+            }),
+        }
+    }
+
     fn lines(&self) -> Vec<String> {
         let Self { name, generation, .. } = self;
         let at = count(self.position);
         let mut lines = vec![match &self.difference {
+            None if *name == hot_views::NAME => {
+                let entries = self.rows.iter().map(|one| one.rows).sum();
+                format!(
+                    "{name}: generation {generation} agrees with the log at position {at} ({})",
+                    counted(entries, "entry", "entries")
+                )
+            }
             None => {
                 let rows = self.rows.iter().map(|one| one.rows).sum();
                 format!(

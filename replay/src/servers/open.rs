@@ -6,6 +6,7 @@ use eventstore::{
     keys::{Kek, KeyStore, PgKeyStore, PgKeyStoreOptions},
     stream::{StreamClient, StreamConfig},
 };
+use projections::weave::hot_views::HotRedis;
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -87,6 +88,11 @@ impl Servers {
             Ok(client) => Ok(client?),
             Err(_) => Err(Failure::could_not_run("NATS did not answer within 5 seconds")),
         }
+    }
+
+    /// Redis with the hot views; `None` when no Redis is known.
+    pub fn hot(&self) -> Result<Option<HotRedis>, Failure> {
+        Ok(self.place.redis.as_deref().map(HotRedis::open).transpose()?)
     }
 
     pub async fn keys(&self) -> Result<Arc<dyn KeyStore>, Failure> {

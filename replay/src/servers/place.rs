@@ -9,6 +9,7 @@ use crate::{Failure, cli::Common, terminal::Screen};
 pub struct Need {
     pub nats: Wanted,
     pub keys: bool,
+    pub redis: Wanted,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,10 +22,20 @@ pub enum Wanted {
 }
 
 impl Need {
-    pub const LOG: Self = Self { nats: Wanted::No, keys: false };
-    pub const LOG_AND_KEYS: Self = Self { nats: Wanted::No, keys: true };
-    pub const LOG_AND_STREAM: Self = Self { nats: Wanted::Yes, keys: false };
-    pub const STREAM_IF_THERE: Self = Self { nats: Wanted::IfThere, keys: false };
+    pub const LOG: Self = Self { nats: Wanted::No, keys: false, redis: Wanted::No };
+    pub const LOG_AND_KEYS: Self = Self { keys: true, ..Self::LOG };
+    pub const LOG_AND_STREAM: Self = Self { nats: Wanted::Yes, ..Self::LOG };
+    pub const STREAM_IF_THERE: Self = Self { nats: Wanted::IfThere, ..Self::LOG };
+    pub const REDIS_IF_THERE: Self = Self { redis: Wanted::IfThere, ..Self::LOG };
+    pub const ALL_IF_THERE: Self = Self { redis: Wanted::IfThere, ..Self::STREAM_IF_THERE };
+
+    fn can_do_without(self, part: Part) -> bool {
+        match part {
+            Part::Nats => self.nats == Wanted::IfThere,
+            Part::Redis => self.redis == Wanted::IfThere,
+            _ => false,
+        }
+    }
 }
 
 /// Where everything is, and what we started for it.
@@ -33,6 +44,7 @@ pub struct Place {
     pub owner: String,
     pub keys: Option<String>,
     pub nats: Option<String>,
+    pub redis: Option<String>,
     /// The stream's server is a private one: small defaults.
     pub private_nats: bool,
     pub handle: Option<Handle>,
@@ -46,6 +58,7 @@ pub async fn find(common: &Common, need: Need, screen: &Screen) -> Result<Place,
         owner: url(&common.owner_database_url).or(url(&common.database_url)).unwrap_or_default(),
         keys: url(&common.keys_database_url),
         nats: url(&common.nats_relay_url).or(url(&common.nats_url)),
+        redis: url(&common.redis_url),
         private_nats: false,
         handle: None,
     };
@@ -59,11 +72,13 @@ pub async fn find(common: &Common, need: Need, screen: &Screen) -> Result<Place,
     if need.nats != Wanted::No && place.nats.is_none() {
         missing.push(Part::Nats);
     }
+    if need.redis != Wanted::No && place.redis.is_none() {
+        missing.push(Part::Redis);
+    }
     if missing.is_empty() {
         return Ok(place);
     }
-    let nats_is_optional = need.nats == Wanted::IfThere;
-    let only_optional = nats_is_optional && missing == [Part::Nats];
+    let only_optional = missing.iter().all(|part| need.can_do_without(*part));
     if !has_run(&common.data_dir) {
         if only_optional {
             return Ok(place);
@@ -73,10 +88,10 @@ pub async fn find(common: &Common, need: Need, screen: &Screen) -> Result<Place,
     let handle = match start_or_attach(common, &missing, screen).await {
         Ok(handle) => handle,
         Err(_) if only_optional => return Ok(place),
-        // Without a NATS that works, the rest still tells most of what there is to know.
-        Err(error) if nats_is_optional && missing.contains(&Part::Nats) => {
+        // Without a NATS or Redis that works, the rest still tells most of what there is to know.
+        Err(error) if missing.iter().any(|part| need.can_do_without(*part)) => {
             screen.note(error.sentence());
-            missing.retain(|part| *part != Part::Nats);
+            missing.retain(|part| !need.can_do_without(*part));
             start_or_attach(common, &missing, screen).await?
         }
         Err(error) => return Err(error),
@@ -94,6 +109,9 @@ pub async fn find(common: &Common, need: Need, screen: &Screen) -> Result<Place,
     if missing.contains(&Part::Nats) {
         place.nats = Some(endpoints.nats.url_for(NatsUser::Admin));
         place.private_nats = true;
+    }
+    if missing.contains(&Part::Redis) {
+        place.redis = Some(endpoints.redis_url.clone());
     }
     place.handle = Some(handle);
     Ok(place)

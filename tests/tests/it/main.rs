@@ -11,6 +11,7 @@ mod cqrs;
 mod edges;
 mod failover;
 mod generation;
+mod hot_views;
 mod http;
 mod keys;
 mod load_profile;

@@ -4,11 +4,12 @@ use eventstore::{
     reactor::{ReactorCheckpoint, reactor_checkpoints},
     subscription::{Checkpoint, GenerationState, checkpoints},
 };
+use projections::weave::hot_views;
 use sqlx::PgPool;
 
 use super::{
     super::{Context, names},
-    report::{Log, Outbox, Projection, Reactor, Report, Stream},
+    report::{HotViews, Log, Outbox, Projection, Reactor, Report, Stream},
 };
 use crate::{
     Failure,
@@ -29,6 +30,7 @@ pub async fn gather(context: Context<'_>) -> Result<Report, Failure> {
         outbox: outbox_part(pool, standing.position).await?,
         projections: projections_part(pool, standing.position).await?,
         reactors: reactors_part(pool, standing.position).await?,
+        hot_views: hot_part(context, standing.position).await,
         attention: Vec::new(),
     };
     report.attention = attention(&report, &standing);
@@ -141,6 +143,27 @@ async fn reactors_part(pool: &PgPool, head: i64) -> Result<Vec<Reactor>, Failure
     Ok(reactor_checkpoints(pool).await?.into_iter().map(reactor).collect())
 }
 
+async fn hot_part(context: Context<'_>, head: i64) -> HotViews {
+    let absent = |problem: String| HotViews { problem: Some(problem), ..HotViews::default() };
+    let redis = match context.servers.hot() {
+        Ok(Some(redis)) => redis,
+        Ok(None) => return absent("no Redis is known: set REDIS_URL".to_owned()),
+        Err(failure) => return absent(failure.sentence().to_owned()),
+    };
+    match redis.live().await {
+        Ok(Some(at)) => HotViews {
+            generation: Some(at.generation),
+            epoch: Some(at.epoch),
+            position: Some(at.position),
+            lag: Some(head - at.position),
+            problem: (at.position > head)
+                .then(|| format!("they go on to {}, beyond the log", count(at.position))),
+        },
+        Ok(None) => absent("Redis holds none yet; a running projector builds them".to_owned()),
+        Err(error) => absent(error.to_string()),
+    }
+}
+
 /// What an operator should know without reading the rest.
 fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
     let mut found = Vec::new();
@@ -170,6 +193,9 @@ fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
         if !report.projections.iter().any(|one| one.name == name && one.state == "live") {
             found.push(format!("{name} has no live generation: start the application once"));
         }
+    }
+    if let (Some(_), Some(problem)) = (report.hot_views.generation, &report.hot_views.problem) {
+        found.push(format!("{}: {problem} (replay rebuild {0})", hot_views::NAME));
     }
     if let Some(problem) = &report.stream.problem {
         found.push(format!("stream: {problem}"));

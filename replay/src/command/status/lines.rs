@@ -1,6 +1,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::report::{Log, Outbox, Projection, Reactor, Report, Stream};
+use super::report::{HotViews, Log, Outbox, Projection, Reactor, Report, Stream};
 use crate::terminal::{age, bytes, count};
 
 pub fn lines(report: &Report) -> Vec<String> {
@@ -13,6 +13,7 @@ pub fn lines(report: &Report) -> Vec<String> {
     lines.extend(report.reactors.iter().map(reactor));
     lines.push(String::new());
     lines.extend(table(&report.projections));
+    lines.push(hot_views(&report.hot_views));
     if !report.attention.is_empty() {
         lines.push(String::new());
         lines.push("attention:".to_owned());
@@ -54,6 +55,13 @@ fn stream(stream: &Stream) -> String {
         count(i64::try_from(stream.messages.unwrap_or_default()).unwrap_or(i64::MAX)),
         stream.fullness.unwrap_or_default() * 100.0
     )
+}
+
+fn hot_views(views: &HotViews) -> String {
+    let (Some(generation), Some(position), Some(lag)) = (views.generation, views.position, views.lag) else {
+        return format!("hot views   {}", views.problem.as_deref().unwrap_or("unknown"));
+    };
+    format!("hot views   generation {generation} in Redis: at {}, lag {}", count(position), count(lag))
 }
 
 fn outbox(outbox: &Outbox) -> String {

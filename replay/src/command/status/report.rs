@@ -9,6 +9,7 @@ pub struct Report {
     pub outbox: Vec<Outbox>,
     pub projections: Vec<Projection>,
     pub reactors: Vec<Reactor>,
+    pub hot_views: HotViews,
     /// Sentences about what should be looked at, the worst first.
     pub attention: Vec<String>,
 }
@@ -66,6 +67,17 @@ pub struct Reactor {
     pub busy: bool,
     pub lag: i64,
     pub moved_at: DateTime<Utc>,
+}
+
+/// The views in Redis.
+#[derive(Debug, Default, Serialize)]
+pub struct HotViews {
+    pub generation: Option<i64>,
+    pub epoch: Option<i32>,
+    pub position: Option<i64>,
+    pub lag: Option<i64>,
+    /// Why they could not be asked, or what is wrong with them.
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

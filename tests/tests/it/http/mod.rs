@@ -1,5 +1,6 @@
 //! The whole system over HTTP: real `api` processes, Postgres, key store and NATS.
 
+mod account_map;
 mod commands;
 mod hostile;
 mod leaving;
@@ -11,5 +12,7 @@ mod processes;
 mod queries;
 mod relevance;
 mod search;
+mod statistics;
 mod talk;
 mod threads;
+mod trending;

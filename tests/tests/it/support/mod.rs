@@ -5,6 +5,7 @@ mod cluster;
 mod databases;
 mod nats;
 mod own;
+mod redis;
 mod store;
 pub mod worker;
 
@@ -13,5 +14,6 @@ pub use cluster::shared;
 pub use databases::{KeysEnv, LogEnv, keys_env, log_env};
 pub use nats::{NatsEnv, nats_env};
 pub use own::{OwnCluster, own_cluster, own_cluster_with};
+pub use redis::{RedisEnv, redis_env};
 pub use store::{Store, event, store, thing, write};
 pub use worker::Worker;
