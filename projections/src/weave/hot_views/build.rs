@@ -3,7 +3,7 @@ use kernel::Position;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
-use super::{Applied, HotError, HotRedis, Page, redis_store::Lease};
+use super::{Applied, HotError, HotRedis, Page, page, redis_store::Lease};
 
 /// What a build came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,11 +65,16 @@ async fn fill(
             return Err(HotError::Interrupted);
         }
         let events = read_page(log, at, PageLimit::REBUILD).await?;
-        let Some(page) = Page::fold(at, &events) else { return Ok(at) };
-        if redis.apply(generation, head.epoch, &page).await? != Applied::Moved || !lease.renew().await? {
-            return Err(HotError::Gone);
+        if events.is_empty() {
+            return Ok(at);
         }
-        at = page.to;
+        for events in events.chunks(page::EVENTS) {
+            let Some(page) = Page::fold(at, events) else { break };
+            if redis.apply(generation, head.epoch, &page).await? != Applied::Moved || !lease.renew().await? {
+                return Err(HotError::Gone);
+            }
+            at = page.to;
+        }
         if at >= head.position {
             head = log::head(log).await?;
         }

@@ -15,8 +15,6 @@ use super::{
 const LOOK: Duration = Duration::from_millis(200);
 /// After a failure.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Behind by more than this, larger pages are worth their memory.
-const FAR: i64 = 10_000;
 
 /// Feeds the generation that is shown from the log. Any number of them may run: what one has
 /// applied the others find applied.
@@ -118,8 +116,7 @@ impl Feeder {
         if lag == 0 {
             return Ok(Step::Idle);
         }
-        let limit = if lag > FAR { PageLimit::REBUILD } else { PageLimit::TAIL };
-        let events = read_page(&self.log, at.position, limit).await?;
+        let events = read_page(&self.log, at.position, PageLimit::TAIL).await?;
         let Some(page) = Page::fold(at.position, &events) else { return Ok(Step::Idle) };
         match self.redis.apply(at.generation, head.epoch, &page).await? {
             Applied::Moved => {

@@ -10,6 +10,10 @@ use super::{
     window::hour_of,
 };
 
+/// Events of one page. More: one script holds up Redis, and whoever reads from it, for longer;
+/// fewer: more round trips for the same log.
+pub(super) const EVENTS: usize = 2_000;
+
 /// One page of the log, folded to what it changes.
 #[derive(Debug, Default)]
 pub struct Page {

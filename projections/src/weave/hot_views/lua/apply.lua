@@ -37,16 +37,19 @@ for _, account in ipairs(page.left) do
     end
 end
 
+local known = {}
+local function bucket(index, letter, number, conversation, more)
+    local name = text(number)
+    redis.call('ZINCRBY', prefix .. letter .. name, more, conversation)
+    if not known[letter .. name] then
+        known[letter .. name] = true
+        redis.call('ZADD', prefix .. index, number, name)
+    end
+end
 for _, score in ipairs(page.scores) do
     local hour, day, conversation, more = score[1], score[2], score[3], score[4]
-    if hour > hour_floor then
-        redis.call('ZINCRBY', prefix .. 'h:' .. text(hour), more, conversation)
-        redis.call('ZADD', prefix .. 'hours', hour, text(hour))
-    end
-    if day > day_floor then
-        redis.call('ZINCRBY', prefix .. 'd:' .. text(day), more, conversation)
-        redis.call('ZADD', prefix .. 'days', day, text(day))
-    end
+    if hour > hour_floor then bucket('hours', 'h:', hour, conversation, more) end
+    if day > day_floor then bucket('days', 'd:', day, conversation, more) end
 end
 for _, thread in ipairs(page.threads) do
     local conversation, account, kind, ms = thread[1], thread[2], thread[3], thread[4]
