@@ -147,7 +147,7 @@ impl MixedCaller {
             }
             _ => {
                 let (node, owner) = self.nodes[self.random.random_range(0..NODES)];
-                let word = if self.turn % 2 == 0 { "hidden" } else { "public" };
+                let word = if self.turn.is_multiple_of(2) { "hidden" } else { "public" };
                 let body = json!({"search_visibility": word});
                 self.send(owner, &format!("/v1/nodes/{node}/set-visibility"), &body).await
             }
