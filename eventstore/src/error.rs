@@ -51,7 +51,9 @@ impl From<sqlx::Error> for StoreError {
 
 /// SQLSTATEs after which the same statement may succeed later.
 pub(crate) fn is_transient(code: &str) -> bool {
-    code.starts_with("08") || code.starts_with("57") || code.starts_with("53") || code.starts_with("40")
+    ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+        // A lock somebody holds for long (lock_timeout); a server that has become a replica.
+        || matches!(code, "55P03" | "25006")
 }
 
 /// Names the kind of failure; a database's own message may quote a value.

@@ -116,6 +116,7 @@ create table reservations (
     primary key (scope, key_hash)
 ) with (fillfactor = 80);
 create index reservations_owner on reservations (owner);
+create index reservations_expiry on reservations (expires_at) where expires_at is not null;
 
 -- How far each reactor is: moved by the append that does what it reacts with, never replayed.
 create table reactor_checkpoints (

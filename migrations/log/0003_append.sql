@@ -280,6 +280,23 @@ begin
 end
 $$;
 
+-- Windows that have ended: the row says nothing any more but who wrote where and when. Racing an
+-- append is harmless: a count that finds no row begins a new window.
+create function expire_reservations(p_limit bigint) returns bigint
+    language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    v_count bigint;
+begin
+    delete from reservations r
+    using (select scope, key_hash from reservations
+           where expires_at < clock_timestamp() - interval '1 minute'
+           order by expires_at limit p_limit for update skip locked) gone
+    where r.scope = gone.scope and r.key_hash = gone.key_hash;
+    get diagnostics v_count = row_count;
+    return v_count;
+end
+$$;
+
 grant usage on schema public to weltgewebe_runtime;
 grant select on events, streams, log_head, epochs, log_partitions, log_settings, command_receipts,
     reservations, snapshots, reactor_checkpoints to weltgewebe_runtime;
@@ -288,6 +305,8 @@ grant delete on command_receipts to weltgewebe_runtime;
 -- A reactor registers itself; only an append moves it.
 grant insert on reactor_checkpoints to weltgewebe_runtime;
 grant insert, update, delete on snapshots to weltgewebe_runtime;
+revoke all on function expire_reservations(bigint) from public;
+grant execute on function expire_reservations(bigint) to weltgewebe_runtime;
 revoke all on function ensure_partitions(integer) from public;
 grant execute on function ensure_partitions(integer) to weltgewebe_runtime;
 do $$

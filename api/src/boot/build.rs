@@ -103,9 +103,12 @@ async fn up(
     if let (true, Some(executor)) = (places.private_log, &parts.executor) {
         let head = log::head(databases.commands.pg()).await;
         let first_start = head.map_err(|error| BootError::Dev(error.to_string()))?.position == 0;
+        if first_start && settings.demo.wanted() {
+            demo::begin(&settings.place.data_dir, clock.now())?;
+        }
         dev::prepare(&settings.place, executor, &key, &*clock).await?;
         if let (true, Some(deps)) = (settings.demo.wanted(), &parts.deps) {
-            demo::load(&settings.place.data_dir, first_start, deps, progress).await?;
+            demo::load(&settings.place.data_dir, deps, progress).await?;
         }
     }
     let collections = crate::collections();

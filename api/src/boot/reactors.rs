@@ -3,11 +3,10 @@ use std::sync::Arc;
 use commands::{
     Executor,
     reactor::{ReactorRunner, ReactorStats},
-    weave::{UnbindWorks, Works},
+    weave::{NextWorks, UnbindWorks, Works},
 };
 use eventstore::append::Appender;
-use kernel::Position;
-use projections::weave::authorship::bound_works;
+use projections::weave::authorship::{BoundWorks, bound_works};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -21,14 +20,14 @@ pub type Reacting = (&'static str, Arc<ReactorStats>);
 struct Authorship(PgPool);
 
 impl Works for Authorship {
-    async fn next(
-        &self,
-        account: Uuid,
-        after: Uuid,
-        limit: usize,
-    ) -> Result<(Position, Vec<(String, Uuid)>), String> {
+    async fn next(&self, account: Uuid, after: Uuid, limit: usize) -> Result<NextWorks, String> {
         let found = bound_works(&self.0, account, after, limit as i64).await;
-        found.map(|found| (found.position, found.works)).map_err(|error| error.to_string())
+        let works = |found: BoundWorks| NextWorks {
+            works: found.works,
+            position: found.position,
+            parked: found.parked,
+        };
+        found.map(works).map_err(|error| error.to_string())
     }
 }
 

@@ -127,8 +127,11 @@ impl Inner {
                 if let Err(rejection) = permitted {
                     return self.refuse(rejection.into(), &seen, hashes).await;
                 }
-                let plan = self.plan(&target.state, target.version, &events, &context, request, word).await?;
-                self.commit(plan, decided, &events).await
+                match self.plan(&target.state, target.version, &events, &context, request, word).await {
+                    Ok(plan) => self.commit(plan, decided, &events).await,
+                    Err(rejected @ CommandError::Rejected(_)) => self.refuse(rejected, &seen, hashes).await,
+                    Err(error) => Err(error),
+                }
             }
             Verdict::Nothing => self.nothing_to_do(decided).await,
             Verdict::No(error) => self.refuse(error, &seen, hashes).await,
@@ -215,7 +218,7 @@ impl Inner {
                 self.refuse(A::refused_reservation(&scope).into(), seen, hashes).await
             }
             Outcome::OverLimit { scope, retry_after } => {
-                let retry_after_s = retry_after.map(|left| left.as_secs().max(1) as u32);
+                let retry_after_s = retry_after.map(|left| left.as_millis().div_ceil(1000).max(1) as u32);
                 let rejection = Rejection { retry_after_s, ..A::refused_reservation(&scope) };
                 self.refuse(rejection.into(), seen, hashes).await
             }

@@ -19,6 +19,8 @@ const PAUSE: Duration = Duration::from_millis(250);
 const WORTH_A_STEP: i64 = 10_000;
 /// … and any number after so long, so that an operator sees no lag where there is none.
 const WORTH_A_STEP_AFTER: Duration = Duration::from_secs(5);
+/// Not getting on for so long is told.
+const WORTH_A_WORD: Duration = Duration::from_secs(60);
 
 /// Runs one reactor. Any number of processes may; what they do is done once.
 pub struct ReactorRunner<R> {
@@ -58,18 +60,25 @@ impl<R: Reactor> ReactorRunner<R> {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut place: Option<Place> = None;
         let mut said = false;
+        let mut unready = None;
         while !stop.is_cancelled() {
             let pause = match self.turn(&mut place).await {
-                Ok(Turn::Moved) => {
+                Ok(turn) => {
                     said = false;
-                    continue;
+                    unready = None;
+                    match turn {
+                        Turn::Moved => continue,
+                        Turn::Idle => POLL,
+                    }
                 }
-                Ok(Turn::Idle) => POLL,
                 Err(error) => {
                     // Whatever went wrong, somebody else may have moved the point.
                     place = None;
                     self.stats.troubled();
-                    if !said && !matches!(error, ReactorError::NotYet) {
+                    // Another process is at it, or a read model comes soon: only long is worth a word.
+                    let waited = unready.get_or_insert_with(Instant::now).elapsed();
+                    let soon = matches!(error, ReactorError::NotYet) && waited < WORTH_A_WORD;
+                    if !said && !soon {
                         tracing::warn!(reactor = R::NAME, %error, "a reactor waits");
                         said = true;
                     }
@@ -97,9 +106,10 @@ impl<R: Reactor> ReactorRunner<R> {
             }
         };
         let (turn, next) = match next_event(pool, scanned, R::EVENT_TYPES).await? {
-            Next::Event(event) => {
+            Next::Event { event, head } => {
+                self.stats.at(event.position - 1, head);
                 let stored = self.follow(&event, stored).await?;
-                self.stats.at(stored.position, event.position);
+                self.stats.at(stored.position, head);
                 (Turn::Moved, Place { scanned: stored.position, stored, since: Instant::now() })
             }
             Next::Nothing { up_to, head } => {
@@ -138,8 +148,11 @@ impl<R: Reactor> ReactorRunner<R> {
         crash_point!("reactor.before-append");
         let outcome = self.executor.inner.deps.appender.append(append).await.map_err(ReactorError::from)?;
         crash_point!("reactor.after-append");
-        for id in touched {
-            self.executor.inner.cache.drop(id);
+        // After a conflict only what has changed is read again, so that the next try is quick.
+        match &outcome {
+            Outcome::Conflict { aggregate_id, .. } => self.executor.inner.cache.drop(*aggregate_id),
+            Outcome::StaleReactor => {}
+            _ => touched.into_iter().for_each(|id| self.executor.inner.cache.drop(id)),
         }
         match outcome {
             Outcome::Committed(_) => {

@@ -8,4 +8,4 @@ mod unbind;
 pub use accounts::EMAIL;
 pub use messages::MESSAGES;
 pub use nodes::GUEST_NODES;
-pub use unbind::{UnbindWorks, Works};
+pub use unbind::{NextWorks, UnbindWorks, Works};

@@ -21,14 +21,24 @@ const AT_ONCE: usize = 100;
 
 /// The nodes and messages that are bound to an account, from a read model.
 pub trait Works: Send + Sync + 'static {
-    /// The next `limit` after the id `after`, in the order of ids, as (aggregate type, id); and
-    /// the position up to which everything is in.
+    /// The next `limit` after the id `after`, in the order of ids.
     fn next(
         &self,
         account: Uuid,
         after: Uuid,
         limit: usize,
-    ) -> impl Future<Output = Result<(Position, Vec<(String, Uuid)>), String>> + Send;
+    ) -> impl Future<Output = Result<NextWorks, String>> + Send;
+}
+
+/// Some of what is bound to an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NextWorks {
+    /// (aggregate type, id)
+    pub works: Vec<(String, Uuid)>,
+    /// Up to here everything is in …
+    pub position: Position,
+    /// … but for what is parked.
+    pub parked: bool,
 }
 
 /// Takes the person off the nodes and messages of an account that was left.
@@ -49,10 +59,17 @@ impl<W: Works> Reactor for UnbindWorks<W> {
             id => id.parse().map_err(|_| ReactorError::Other("the cursor is no id".into()))?,
         };
         let account = event.aggregate_id;
-        let (position, works) = self.0.next(account, after, AT_ONCE).await.map_err(ReactorError::Other)?;
+        let NextWorks { works, position, parked } =
+            self.0.next(account, after, AT_ONCE).await.map_err(ReactorError::Other)?;
         // Nobody acts after leaving: what the read model holds at that position is all there is.
         if position < event.position {
             return Err(ReactorError::NotYet);
+        }
+        // What is parked may be bound to this account, and nobody would come back for it.
+        if parked {
+            return Err(ReactorError::Other(
+                "authorship has parked keys (replay parked list authorship)".into(),
+            ));
         }
         let mut writes = Vec::with_capacity(works.len());
         for (aggregate_type, id) in &works {

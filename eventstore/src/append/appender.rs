@@ -2,7 +2,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -24,6 +24,12 @@ use crate::{
     LogPool, StoreError,
     error::{failure_kind, is_transient},
 };
+
+/// So many batches may begin while another is under way; then one waits for all to end. Batches
+/// share the locks of what they assert, and sharers let new sharers in past a writer of another
+/// process who waits: without a gap now and then that writer would wait for as long as the load
+/// lasts.
+const OVERLAPPING: u32 = 8;
 
 /// Sizes of the appender.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +69,8 @@ pub struct AppenderStats {
     pub requests: AtomicU64,
     pub events: AtomicU64,
     pub resent: AtomicU64,
+    /// Requests that wait for their batch.
+    pub waiting: AtomicUsize,
 }
 
 /// Handle to the one task of this process that writes the log. Cheap to clone.
@@ -134,7 +142,9 @@ impl Appender {
     /// Share of the queue in use, 0.0 to 1.0.
     #[must_use]
     pub fn pressure(&self) -> f64 {
-        1.0 - self.queue.capacity() as f64 / self.queue.max_capacity() as f64
+        let most = self.queue.max_capacity();
+        let waiting = most - self.queue.capacity() + self.stats.waiting.load(Ordering::Relaxed);
+        (waiting as f64 / most as f64).min(1.0)
     }
 }
 
@@ -164,21 +174,25 @@ impl Writer {
         let mut lanes = FuturesUnordered::new();
         let mut busy: Vec<Lane> = Vec::new();
         let mut open = true;
+        let mut overlapping = 0;
         loop {
             // No artificial delay: the commit before was the batching window. A second batch
             // starts when it is worth a flush of its own, measured by the one under way.
             while busy.len() < self.config.lanes.max(1)
                 && !queue.is_empty()
                 && busy.iter().all(|lane| queue.len() * 2 >= lane.requests)
+                && (busy.is_empty() || overlapping < OVERLAPPING)
             {
                 let (batch, touched) = take_batch(&mut queue, limits, busy.iter().map(|lane| &lane.touched));
                 if batch.is_empty() {
                     break;
                 }
+                overlapping = if busy.is_empty() { 0 } else { overlapping + 1 };
                 let number = (0..).find(|n| busy.iter().all(|lane| lane.number != *n)).unwrap_or_default();
                 busy.push(Lane { number, requests: batch.len(), touched });
                 lanes.push(self.write(batch).map(move |()| number));
             }
+            self.stats.waiting.store(queue.len(), Ordering::Relaxed);
             if !open && queue.is_empty() && busy.is_empty() {
                 return;
             }
@@ -276,7 +290,9 @@ impl Writer {
     /// After a lost answer the same append was sent again. If it now collides with itself, the
     /// event id at (aggregate, version) says so, and the first answer was a commit.
     async fn settle(&self, append: &Append, outcome: Outcome) -> Result<Outcome, StoreError> {
-        let collided = matches!(outcome, Outcome::Conflict { .. } | Outcome::Replayed(_));
+        // Whatever it is refused for now (a quota it has used up itself, an assert that has moved
+        // on since), the event id says whether the first one was a commit.
+        let collided = !matches!(outcome, Outcome::Committed(_));
         let first = append.writes.iter().find_map(|write| Some((write, write.events.first()?)));
         let (true, Some((write, event))) = (collided, first) else { return Ok(outcome) };
         let row = sqlx::query!(

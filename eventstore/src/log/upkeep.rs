@@ -24,6 +24,8 @@ pub struct Upkeep {
 pub struct Upkept {
     pub partitions: i32,
     pub receipts: u64,
+    /// Windows of counted quotas that had ended.
+    pub windows: i64,
 }
 
 impl Upkeep {
@@ -48,7 +50,17 @@ impl Upkeep {
                 .rows_affected();
             receipts += deleted;
             if deleted < RECEIPT_BATCH.unsigned_abs() {
-                return Ok(Upkept { partitions, receipts });
+                break;
+            }
+        }
+        let mut windows = 0;
+        loop {
+            let ended = sqlx::query_scalar!(r#"select expire_reservations($1) as "ended!""#, RECEIPT_BATCH)
+                .fetch_one(&self.pool)
+                .await?;
+            windows += ended;
+            if ended < RECEIPT_BATCH {
+                return Ok(Upkept { partitions, receipts, windows });
             }
         }
     }
@@ -57,7 +69,7 @@ impl Upkeep {
     pub async fn run(self, stop: CancellationToken) {
         loop {
             match self.step().await {
-                Ok(Upkept { partitions: 0, receipts: 0 }) => {}
+                Ok(Upkept { partitions: 0, receipts: 0, windows: _ }) => {}
                 Ok(done) => tracing::info!(done.partitions, done.receipts, "log upkeep"),
                 Err(error) => tracing::warn!(%error, "log upkeep failed, trying again"),
             }

@@ -12,7 +12,10 @@ const RANGE: i64 = 20_000;
 /// What comes next for a reactor.
 #[derive(Debug)]
 pub enum Next {
-    Event(Box<RecordedEvent>),
+    Event {
+        event: Box<RecordedEvent>,
+        head: Position,
+    },
     /// Nothing for it up to this position; there may be more behind.
     Nothing {
         up_to: Position,
@@ -33,7 +36,7 @@ pub async fn next_event(pool: &PgPool, after: Position, types: &[&str]) -> Resul
     };
     let limit = PageLimit { events: 1, ..PageLimit::TAIL };
     match read_page(pool, found - 1, limit).await?.pop() {
-        Some(event) => Ok(Next::Event(Box::new(event))),
+        Some(event) => Ok(Next::Event { event: Box::new(event), head: row.head }),
         None => Err(StoreError::Internal(format!("the event at position {found} vanished"))),
     }
 }

@@ -14,7 +14,7 @@ use commands::{
     Answer, Caller, CommandError, CommandRequest, Executor, ExecutorConfig, ExecutorDeps, Handler,
 };
 use domain::{
-    PlatformRoles, Rejection, RejectionKind,
+    PlatformRoles, Rejection,
     weave::{
         account::{Account, AccountCommand, DescribeAccount, PlaceAccount, PromoteAccount, RegisterAccount},
         conversation::{ConversationKind, conversation_id},
@@ -65,13 +65,22 @@ const UNFINISHED: &str = "demo-unfinished";
 const REGISTERED_HOURS_AGO: i64 = 40 * 24;
 const TIED_HOURS_AGO: (i64, i64) = (30 * 24, 1);
 
-/// Loads the demo on the first start of a data folder, or what an earlier start left undone.
+/// Notes that a first start has begun, before anything is written to the log: who starts after a
+/// start that died knows what was left undone.
+///
+/// # Errors
+/// [`BootError`] when the note cannot be written.
+pub(super) fn begin(data_dir: &Path, now: DateTime<Utc>) -> Result<(), BootError> {
+    let marker = data_dir.join(UNFINISHED);
+    file(fs::write(&marker, now.to_rfc3339()), &marker)
+}
+
+/// Loads the demo where a start has begun it.
 ///
 /// # Errors
 /// [`BootError`] when a command fails for another reason than that it was done already.
 pub(super) async fn load(
     data_dir: &Path,
-    first_start: bool,
     deps: &ExecutorDeps,
     progress: super::Progress<'_>,
 ) -> Result<(), BootError> {
@@ -79,12 +88,7 @@ pub(super) async fn load(
     let begun = match fs::read_to_string(&marker) {
         Ok(text) => text.trim().parse().unwrap_or_else(|_| deps.clock.now()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if !first_start {
-                return Ok(());
-            }
-            let now = deps.clock.now();
-            file(fs::write(&marker, now.to_rfc3339()), &marker)?;
-            now
+            return Ok(());
         }
         Err(error) => return Err(BootError::File { path: marker, error }),
     };
@@ -166,8 +170,9 @@ impl Demo {
             map_state: MapState::Radius,
             location: Some(Location::parse(person.lat, person.lon)?),
             radius_m: Some(Radius::parse(person.radius_m)?),
-            u: rand::random(),
-            v: rand::random(),
+            // From the id: a start that goes on where another died shows nobody somewhere else.
+            u: share(id, 0),
+            v: share(id, 8),
         });
         self.run_one::<Account>(id, id, place.name(), place).await
     }
@@ -213,10 +218,12 @@ enum Act {
     Say(&'static Said),
 }
 
-/// State says no: an earlier start did it.
+/// An earlier start did it.
 fn done(answer: Result<Answer, CommandError>) -> Result<(), CommandError> {
     match answer {
-        Ok(_) | Err(CommandError::Rejected(Rejection { kind: RejectionKind::State, .. })) => Ok(()),
+        Ok(_) | Err(CommandError::Rejected(Rejection { code: "already-exists" | "not-a-guest", .. })) => {
+            Ok(())
+        }
         Err(error) => Err(error),
     }
 }
@@ -242,6 +249,12 @@ fn demo_id(kind: &str, name: &str) -> Uuid {
 
 fn person_id(person: &Person) -> Uuid {
     demo_id("person", person.title)
+}
+
+/// A number in 0..1 out of eight bytes of an id.
+fn share(id: Uuid, from: usize) -> f64 {
+    let bytes = id.as_bytes()[from..from + 8].iter();
+    bytes.fold(0.0, |share, byte| (share + f64::from(*byte)) / 256.0)
 }
 
 fn place_id(title: &str) -> Uuid {

@@ -14,6 +14,8 @@ const WORDS: usize = 32;
 /// Nodes that are ranked for one query. Too high: a word that everybody uses takes seconds; too
 /// low: of a common word, good hits may be left out.
 const CANDIDATES: i64 = 10_000;
+/// Words of a query that may be misspelt: to look for likenesses takes long.
+const MISSPELT: i64 = 8;
 /// Nodes whose words are compared with a misspelt one.
 const ALIKE: i64 = 1_000;
 /// Most suggestions.
@@ -24,11 +26,12 @@ const SUGGESTIONS: u8 = 10;
 pub(super) async fn search(pool: &PgPool, query: &SearchQuery) -> Result<SearchPage, ReadError> {
     let limit = usize::from(query.limit.clamp(1, 100));
     let mut transaction = pool.begin().await?;
-    // A plan for all words at once could use no word's index; and below this likeness no word is
-    // looked at as a misspelling of another.
+    // A plan for all words at once could use no word's index; below this likeness no word is looked
+    // at as a misspelling of another; and of a stop word the server need not tell every time.
     sqlx::query!(
         "select set_config('plan_cache_mode', 'force_custom_plan', true) as plan,
-                set_config('pg_trgm.word_similarity_threshold', '0.4', true) as threshold"
+                set_config('pg_trgm.word_similarity_threshold', '0.4', true) as threshold,
+                set_config('client_min_messages', 'warning', true) as messages"
     )
     .fetch_one(&mut *transaction)
     .await?;
@@ -65,9 +68,10 @@ async fn terms(transaction: &mut Transaction<'_, Postgres>, query: &SearchQuery)
     if typed.is_empty() {
         return Ok(Terms::default());
     }
-    let found = sqlx::query_file!("src/search/node_search/sql/terms.sql", &typed, query.viewer, ALIKE)
-        .fetch_all(&mut **transaction)
-        .await?;
+    let found =
+        sqlx::query_file!("src/search/node_search/sql/terms.sql", &typed, query.viewer, ALIKE, MISSPELT)
+            .fetch_all(&mut **transaction)
+            .await?;
     // "der" is no word to look for, unless nothing else was typed.
     let only_stops = found.iter().all(|term| term.stop);
     let mut terms = Terms::default();

@@ -9,8 +9,10 @@ use crate::ReadError;
 pub struct BoundWorks {
     /// (aggregate type, id), in the order of ids.
     pub works: Vec<(String, Uuid)>,
-    /// So far, everything is in.
+    /// So far, everything is in …
     pub position: Position,
+    /// … but for what is parked.
+    pub parked: bool,
 }
 
 /// The next works of an account after the id `after`.
@@ -24,7 +26,9 @@ pub async fn bound_works(
     limit: i64,
 ) -> Result<BoundWorks, ReadError> {
     let row = sqlx::query!(
-        r#"select c.position as "position!", w.types as "types!", w.ids as "ids!"
+        r#"select c.position as "position!",
+                  exists (select from public.parked_events p where p.projection = 'authorship'
+                          and p.generation = c.generation) as "parked!", w.types as "types!", w.ids as "ids!"
            from read.authorship_checkpoint c
            cross join lateral (
                select coalesce(array_agg(x.aggregate_type order by x.aggregate_id), '{}') as types,
@@ -42,5 +46,9 @@ pub async fn bound_works(
     .fetch_optional(pool)
     .await?
     .ok_or(ReadError::NotBuilt("authorship"))?;
-    Ok(BoundWorks { works: row.types.into_iter().zip(row.ids).collect(), position: row.position })
+    Ok(BoundWorks {
+        works: row.types.into_iter().zip(row.ids).collect(),
+        position: row.position,
+        parked: row.parked,
+    })
 }

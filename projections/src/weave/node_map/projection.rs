@@ -34,6 +34,10 @@ impl Projection for NodeMap {
         event: &NodeChange,
         recorded: &RecordedEvent,
     ) -> Result<Option<NodeFields>, Undecodable> {
+        // A removed node has left the map; that its creator leaves it as well changes nothing here.
+        if row.is_none() && matches!(event.fact, NodeFact::CreatorUnbound) {
+            return Ok(None);
+        }
         let fields = NodeFields::after(row, event, recorded)?;
         Ok(if matches!(event.fact, NodeFact::Removed(_)) { None } else { Some(fields) })
     }

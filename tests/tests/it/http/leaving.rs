@@ -53,6 +53,9 @@ async fn scenario_10_leaving_unbinds_everything_once_though_the_reactor_is_kille
     let body = json!({"conversation_id": conversation, "content": "Tschüss"});
     let posted = api.command(&ada, &format!("/v1/messages/{message}/post"), body).await;
     assert_eq!(posted.status, 200, "{posted:?}");
+    // A removed node is unbound, too, and no read model stumbles over it.
+    let removed = api.command(&ada, &format!("/v1/nodes/{}/remove", nodes[1]), json!({})).await;
+    assert_eq!(removed.status, 200, "{removed:?}");
     let left = api.command(&ada, &format!("/v1/accounts/{ada_id}/leave"), json!({})).await;
     assert_eq!(left.status, 200, "{left:?}");
 
@@ -111,6 +114,11 @@ async fn scenario_10_leaving_unbinds_everything_once_though_the_reactor_is_kille
     }
     let untouched = api.get_at(&format!("/v1/nodes/{foreign}"), "", last).await;
     assert!(untouched.body["created_by"].is_string(), "{untouched:?}");
+    let parked: i64 = sqlx::query_scalar("select count(*) from parked_events")
+        .fetch_one(&place.log.owner_pool)
+        .await
+        .unwrap();
+    assert_eq!(parked, 0);
     // Whose they were is nobody's business in what a reaction records.
     let metadata: Vec<String> = sqlx::query_scalar(
         "select metadata::text || payload::text from events where type = 'NodeCreatorUnbound'",

@@ -165,6 +165,45 @@ async fn hostile_queries_are_refused_or_find_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn words_meet_by_stem_beginning_end_and_likeness_and_all_have_to() {
+    let place = Installation::new().await;
+    let api = place.api().await;
+    let (_, token) = api.person(&place, "Ada").await;
+    let mut body = node("Gemeinschaftsgarten am Münsterplatz");
+    (body["summary"], body["tags"]) = (json!("Hochbeete für alle"), json!(["gärtnern"]));
+    let (_, last) = tie(&api, &token, body).await;
+    for right in [
+        "garten",
+        "Gärten",
+        "gemeinschaft",
+        "Gemeinschaftgarten",
+        "Muenster garten",
+        "MUNSTERPLATZ",
+        "hochbeet",
+        "der Garten am Platz",
+        "am",
+        "gartnern",
+        "Gaertnern",
+        "Musterweg",
+        "gemeinschafstgarten",
+    ] {
+        assert_eq!(find(&api, "", last, right).await.len(), 1, "{right}");
+    }
+    for wrong in ["garten berlin", "g", "a", "schaft xylophon", "karton", "Kölnplatz", "ute"] {
+        assert!(find(&api, "", last, wrong).await.is_empty(), "{wrong}");
+    }
+    // The likeness of a word is not even looked for where somebody wrote the word itself.
+    titled(&api, &token, "Gemeinschaftgarten").await;
+    let (_, last) = titled(&api, &token, "Gemeinschaftsgarten").await;
+    assert_eq!(find(&api, "", last, "Gemeinschaftgarten").await, ["Gemeinschaftgarten"]);
+    assert_eq!(
+        find(&api, "", last, "gemeinschaftsgarten").await[0],
+        "Gemeinschaftsgarten",
+        "the whole title first"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pages_follow_each_other_by_score_and_by_distance() {
     let place = Installation::new().await;
     let api = place.api().await;

@@ -6,12 +6,14 @@ with asked as materialized (
     select string_agg(t.query, ' & ')::tsquery as every, string_agg(t.query, ' | ')::tsquery as any_of
     from (
         -- A word may hold no letter that Postgres knows; then it is left out.
-        select '(' || string_agg(q.query, ' | ') || ')' as query
+        select '(' || string_agg(nullif(concat_ws(' | ', q.stem, q.beginning), ''), ' | ') || ')' as query
         from unnest($1::integer[], $2::text[]) as w (term, word)
         cross join lateral (
-            select nullif(concat_ws(' | ',
-                nullif(to_tsquery('pg_catalog.german', '''' || w.word || '''')::text, ''),
-                nullif(to_tsquery('pg_catalog.simple', '''' || w.word || ''':*')::text, '')), '') as query
+            select nullif(to_tsquery('pg_catalog.german', quote_literal(w.word))::text, '') as stem,
+                   nullif(to_tsquery('pg_catalog.simple',
+                                     quote_literal(w.word)
+                                     || case length(w.word) when 1 then '' else ':*' end)::text,
+                          '') as beginning
         ) q
         group by w.term
     ) t
