@@ -7,6 +7,7 @@ with recent as materialized (
     select n.conversation_id, n.cell, n.node_id, n.lat, n.lon
     from read.thread_node n
     where n.last_act_at > $5
+    order by n.last_act_at desc
     limit $13::bigint + 1
 )
 select least(tc.position, ac.position) as "position!", tc.epoch as "epoch!",
@@ -22,10 +23,15 @@ left join lateral (
         from recent n
         join unnest($1::bigint[], $2::uuid[], $3::uuid[], $4::bigint[]) as r (lo, after, thread, hi)
           on (n.cell, n.conversation_id) >= (r.lo, r.after) and n.cell < r.hi
-        join read.thread t on t.conversation_id = n.conversation_id and t.started_at > $5
+        cross join lateral (
+            select t.*
+            from read.thread t
+            where t.conversation_id = n.conversation_id and t.started_at > $5
+              and not exists (select from read.thread_left l where l.account_id = t.account_id)
+              and (n.cell, t.conversation_id, t.id) > (r.lo, r.after, r.thread)
+            order by t.id
+        ) t
         where (select count(*) from recent) <= $13::bigint
-          and (n.cell, t.conversation_id, t.id) > (r.lo, r.after, r.thread)
-          and not exists (select from read.thread_left l where l.account_id = t.account_id)
           and n.lat between $6 and $7
           and (n.lon between $8 and $9 or n.lon between $10 and $11 or abs(n.lat) = 90)
         order by n.cell, t.conversation_id, t.id
