@@ -13,7 +13,7 @@ use eventstore::{
 use kernel::{Clock, Position};
 use sqlx::PgPool;
 
-use crate::{auth::Verifier, health::RedisProbe, http::Lanes};
+use crate::{auth::Verifier, boot::Reacting, health::RedisProbe, http::Lanes};
 
 /// What handlers share. Parts that belong to roles this process does not have are `None`.
 pub struct App {
@@ -31,6 +31,7 @@ pub struct App {
     pub appender: Option<Appender>,
     pub relay: Option<Arc<RelayStats>>,
     pub projector: Option<Stats>,
+    pub reactors: Vec<Reacting>,
     pub stream: Option<StreamClient>,
     pub redis: Option<RedisProbe>,
     pub registry: prometheus::Registry,

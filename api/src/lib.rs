@@ -10,6 +10,7 @@ pub mod audit;
 pub mod auth;
 pub mod boot;
 pub mod command;
+pub mod docs;
 pub mod health;
 pub mod http;
 pub mod metrics;

@@ -10,7 +10,7 @@ use crate::{
     app::Shared,
     audit,
     command::Collections,
-    health,
+    docs, health,
     http::Params,
     metrics,
     problem::Problem,
@@ -25,7 +25,10 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::metrics))
-        .route("/openapi.json", get(openapi));
+        .route("/openapi.json", get(openapi))
+        .route("/docs", get(docs::page))
+        .route("/docs/page.js", get(docs::script))
+        .route("/docs/page.css", get(docs::style));
     if roles.has(Role::Command) {
         routes = routes.commands(collections);
     }

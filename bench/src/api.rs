@@ -40,7 +40,7 @@ impl Api {
     pub async fn start(program: &Path, data_dir: &Path) -> anyhow::Result<Self> {
         let log = data_dir.join("api.log");
         let mut child = command(program)
-            .args(["serve", "--port", "0", "--data-dir"])
+            .args(["serve", "--port", "0", "--demo", "off", "--data-dir"])
             .arg(data_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

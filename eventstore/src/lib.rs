@@ -4,6 +4,7 @@
 //! - [`log`]: reading events by position and by aggregate, head, epoch, server identity;
 //! - [`canonical`]: canonical form and hashes of stored events;
 //! - [`stream`]: JetStream, relay and tail; [`subscription`]: the runtime of projections;
+//! - [`reactor`]: where reactors are, and what comes next for them;
 //! - [`keys`] and [`seal`]: the subject keys and the sealing of personal fields.
 
 pub mod append;
@@ -17,6 +18,7 @@ pub mod log;
 mod migrate;
 mod pool;
 mod pooler;
+pub mod reactor;
 pub mod relay;
 pub mod seal;
 pub mod stream;

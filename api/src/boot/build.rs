@@ -2,13 +2,14 @@ use std::{io, sync::Arc};
 
 use eventstore::{
     keys::{Kek, KeyStore},
+    log,
     seal::Sealer,
 };
 use kernel::{Clock, SystemClock};
 use prometheus::Registry;
 
 use super::{
-    BootError, Running, databases, dev,
+    BootError, Running, databases, demo, dev,
     migrate::migrate,
     parts::{self, Stops},
     places::{Places, Wanted, find},
@@ -100,7 +101,12 @@ async fn up(
     let databases = databases::open(places, kek).await?;
     let parts = parts::begin(settings, places, &databases, &clock, stops).await?;
     if let (true, Some(executor)) = (places.private_log, &parts.executor) {
+        let head = log::head(databases.commands.pg()).await;
+        let first_start = head.map_err(|error| BootError::Dev(error.to_string()))?.position == 0;
         dev::prepare(&settings.place, executor, &key, &*clock).await?;
+        if let (true, Some(deps)) = (settings.demo.wanted(), &parts.deps) {
+            demo::load(&settings.place.data_dir, first_start, deps, progress).await?;
+        }
     }
     let collections = crate::collections();
     let registry = Registry::new();
@@ -119,6 +125,7 @@ async fn up(
         appender: parts.appender,
         relay: parts.relay,
         projector: parts.projector,
+        reactors: parts.reactors,
         stream: parts.stream,
         redis: places.redis.as_ref().and_then(|url| RedisProbe::from_url(url.expose())),
         registry,

@@ -5,14 +5,16 @@
 //! 4. log and key store are migrated as their owners, read models installed (`migrate`);
 //! 5. pools are opened as the application, behind a probe for proxies that mix up prepared
 //!    statements (`databases`, `prepared_statements`);
-//! 6. the roles begin: appender and executor, relay, projector (`parts`);
-//! 7. on private servers a developer's account and token are made (`dev`);
+//! 6. the roles begin: appender and executor, relay, projector, reactors (`parts`);
+//! 7. on private servers a developer's account and token are made (`dev`), and at
+//!    the first start the demo neighbourhood is loaded (`demo`);
 //! 8. the server listens.
 //!
 //! Whatever fails is one sentence ([`BootError`]) and exit code 2.
 
 mod build;
 mod databases;
+mod demo;
 mod dev;
 mod error;
 mod keeper;
@@ -21,6 +23,7 @@ mod migrate;
 mod parts;
 mod places;
 mod prepared_statements;
+mod reactors;
 mod running;
 mod streams;
 
@@ -28,4 +31,5 @@ pub use build::{Progress, build, build_with};
 pub use error::BootError;
 pub use logging::{LogGuard, start_logging};
 pub use migrate::migrate_only;
+pub use reactors::Reacting;
 pub use running::Running;

@@ -13,15 +13,24 @@ use eventstore::{
 use kernel::Clock;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{BootError, databases::Databases, places::Places, streams};
+use super::{
+    BootError,
+    databases::Databases,
+    places::Places,
+    reactors::{self, Reacting},
+    streams,
+};
 use crate::settings::{Role, ServeSettings};
 
 /// What runs in this process besides HTTP.
 pub(super) struct Parts {
     pub appender: Option<Appender>,
     pub executor: Option<Executor>,
+    /// What the executor works with, for another one at another time.
+    pub deps: Option<ExecutorDeps>,
     pub relay: Option<Arc<RelayStats>>,
     pub projector: Option<Stats>,
+    pub reactors: Vec<Reacting>,
     pub positions: Positions,
     pub stream: Option<StreamClient>,
 }
@@ -58,18 +67,25 @@ pub(super) async fn begin(
     let mut parts = Parts {
         appender: None,
         executor: None,
+        deps: None,
         relay: None,
         projector: None,
+        reactors: Vec::new(),
         positions: Positions::new(databases.reads.clone()),
         stream: relay_client.clone().or_else(|| tail_client.clone()),
     };
-    if roles.has(Role::Command) {
+    if roles.has(Role::Command) || roles.has(Role::Reactor) {
         let log = databases.commands.clone();
         let appender = Appender::start(log.clone(), AppenderConfig::default(), stops.appender.clone());
         let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
         let sealer = Sealer::new(Arc::clone(&keys));
         let deps = ExecutorDeps { log, appender: appender.clone(), sealer, keys, clock: Arc::clone(clock) };
-        parts.executor = Some(Executor::new(deps, ExecutorConfig::default()));
+        let executor = Executor::new(deps.clone(), ExecutorConfig::default());
+        if roles.has(Role::Reactor) {
+            parts.reactors = reactors::begin(&executor, &appender, databases.background.pg(), stops);
+        }
+        parts.executor = Some(executor);
+        parts.deps = Some(deps);
         parts.appender = Some(appender);
         let upkeep = Upkeep::new(databases.background.pg().clone());
         stops.tasks.spawn(upkeep.run(stops.background.clone()));

@@ -18,7 +18,7 @@ use crate::{
 /// the caller, and the idempotency key tells it.
 const COMMAND_TIME: Duration = Duration::from_secs(5);
 
-/// One command. The steps stand in the order of answers (CONTRACTS §4): the route has matched,
+/// One command. The steps stand in the order of answers: the route has matched,
 /// so 413 · 401 · 415 and 400 · then the executor's 403 · 404 · 412 · 422 · 409 · 429 · 503.
 pub(super) async fn handle<W: WireCommand>(
     State(app): State<Shared>,

@@ -1,4 +1,4 @@
-//! Commands over HTTP: `POST /v1/{collection}/{id}/{command}` (CONTRACTS §4).
+//! Commands over HTTP: `POST /v1/{collection}/{id}/{command}`.
 //!
 //! - [`WireCommand`]: one command as it is written in JSON;
 //! - [`Collection`], [`Collections`]: the table of all commands; routes and documentation come

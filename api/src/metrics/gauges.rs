@@ -39,8 +39,26 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         set("relay_published_total", "Messages the stream has confirmed.", published)?;
         set("relay_resent_total", "Messages sent again.", relay.resent.load(Relaxed) as f64)?;
     }
+    reactors(app, into)?;
     projections(app, into).await?;
     database(app, into).await
+}
+
+fn reactors(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
+    let family = |name: &str, help: &str| -> Result<GaugeVec, prometheus::Error> {
+        let gauge = GaugeVec::new(Opts::new(name, help), &["reactor"])?;
+        into.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    };
+    let lag = family("reactor_lag_events", "Events a reactor has not looked at.")?;
+    let steps = family("reactor_steps_total", "Appends a reactor has made.")?;
+    let troubles = family("reactor_troubles_total", "Steps that failed and were tried again.")?;
+    for (name, stats) in &app.reactors {
+        lag.with_label_values(&[name]).set(stats.lag() as f64);
+        steps.with_label_values(&[name]).set(stats.steps() as f64);
+        troubles.with_label_values(&[name]).set(stats.troubles() as f64);
+    }
+    Ok(())
 }
 
 async fn projections(app: &App, into: &Registry) -> Result<(), prometheus::Error> {

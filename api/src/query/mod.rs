@@ -1,4 +1,4 @@
-//! What all queries have in common (CONTRACTS §5): catching up with `Min-Position`, entity tags,
+//! What all queries have in common: catching up with `Min-Position`, entity tags,
 //! the envelope of lists, and what their failures look like.
 
 mod caught_up;

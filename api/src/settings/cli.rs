@@ -3,8 +3,8 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuthSettings, DatabaseSettings, HttpSettings, KeyStoreSettings, LaterSettings, PlaceSettings, Roles,
-    Span, StreamSettings, TelemetrySettings, UnusedRedis,
+    AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
+    PlaceSettings, Roles, Span, StreamSettings, TelemetrySettings, UnusedRedis,
 };
 
 const AFTER_HELP: &str = "\
@@ -50,7 +50,7 @@ pub struct ServeSettings {
     pub place: PlaceSettings,
     #[command(flatten)]
     pub http: HttpSettings,
-    /// Jobs of this process, a comma list: command, query, relay, projector, or all.
+    /// Jobs of this process, a comma list: command, query, relay, projector, reactor, or all.
     #[arg(long, env = "ROLES", default_value = "all", value_name = "LIST")]
     pub roles: Roles,
     #[command(flatten)]
@@ -65,6 +65,8 @@ pub struct ServeSettings {
     pub auth: AuthSettings,
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
+    #[command(flatten)]
+    pub demo: DemoSettings,
     #[command(flatten)]
     pub later: LaterSettings,
 }

@@ -1,9 +1,10 @@
 //! What can be configured: one struct per subsystem, each option a flag and an environment
-//! variable of the same name (CONTRACTS §6). Nothing else in this crate reads the environment.
+//! variable of the same name. Nothing else in this crate reads the environment.
 
 mod auth;
 mod cli;
 mod database;
+mod demo;
 mod http;
 mod later;
 mod place;
@@ -16,6 +17,7 @@ mod units;
 pub use auth::AuthSettings;
 pub use cli::{Cli, Command, MigrateSettings, ServeSettings, TokenSettings};
 pub use database::{DatabaseSettings, KeyStoreSettings};
+pub use demo::DemoSettings;
 pub use http::HttpSettings;
 pub use later::LaterSettings;
 pub use place::PlaceSettings;

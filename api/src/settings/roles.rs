@@ -11,10 +11,12 @@ pub enum Role {
     Relay,
     /// Feeds the read models.
     Projector,
+    /// Follows events with commands of the system.
+    Reactor,
 }
 
 impl Role {
-    pub const ALL: [Self; 4] = [Self::Command, Self::Query, Self::Relay, Self::Projector];
+    pub const ALL: [Self; 5] = [Self::Command, Self::Query, Self::Relay, Self::Projector, Self::Reactor];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Role {
             Self::Query => "query",
             Self::Relay => "relay",
             Self::Projector => "projector",
+            Self::Reactor => "reactor",
         }
     }
 }
@@ -46,13 +49,15 @@ impl FromStr for Roles {
         for word in text.split(',').map(str::trim) {
             match word {
                 "all" => roles.extend(Role::ALL),
-                "reactor" | "sealer" | "feeder" => {
+                "sealer" | "feeder" => {
                     return Err(format!("the role `{word}` comes with a later version"));
                 }
                 _ => match Role::ALL.into_iter().find(|role| role.name() == word) {
                     Some(role) => _ = roles.insert(role),
                     None => {
-                        return Err(format!("`{word}` is none of all, command, query, relay, projector"));
+                        return Err(format!(
+                            "`{word}` is none of all, command, query, relay, projector, reactor"
+                        ));
                     }
                 },
             }

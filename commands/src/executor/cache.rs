@@ -10,7 +10,7 @@ use super::ExecutorConfig;
 
 /// An aggregate as it was when it was last looked at.
 #[derive(Debug)]
-pub(super) struct Loaded<A> {
+pub(crate) struct Loaded<A> {
     pub state: A,
     /// 0: no such aggregate, or it was not looked for (a creating command).
     pub version: Version,
@@ -84,7 +84,7 @@ impl Cache {
         self.entries.insert(id, Entry { loaded, bytes, since: Instant::now() });
     }
 
-    pub(super) fn drop(&self, id: Uuid) {
+    pub(crate) fn drop(&self, id: Uuid) {
         self.entries.remove(&id);
     }
 }

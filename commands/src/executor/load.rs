@@ -13,14 +13,14 @@ use super::{ExecutorStats, Inner, cache::Loaded};
 use crate::CommandError;
 
 /// A state, and whether it was read from the log just now.
-pub(super) struct Look<A> {
+pub(crate) struct Look<A> {
     pub loaded: Arc<Loaded<A>>,
     pub fresh: bool,
 }
 
 impl Inner {
     /// From memory if it is there, otherwise from the log.
-    pub(super) async fn look<A: Aggregate>(self: &Arc<Self>, id: Uuid) -> Result<Look<A>, CommandError> {
+    pub(crate) async fn look<A: Aggregate>(self: &Arc<Self>, id: Uuid) -> Result<Look<A>, CommandError> {
         if let Some(loaded) = self.cache.get::<A>(id) {
             ExecutorStats::add(&self.stats.cache_hits);
             return Ok(Look { loaded, fresh: false });

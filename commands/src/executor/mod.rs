@@ -4,9 +4,9 @@
 //! `plan` (the append) → the appender → `answer`. Memory is only ever a guess: what was read is
 //! asserted in the append, and a "no" from memory is confirmed before it is given.
 
-mod cache;
+pub(crate) mod cache;
 mod execute;
-mod load;
+pub(crate) mod load;
 mod plan;
 mod queues;
 mod verdict;
@@ -70,7 +70,7 @@ impl ExecutorStats {
 /// Runs commands. Cheap to clone; all clones share cache and queues.
 #[derive(Clone)]
 pub struct Executor {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {

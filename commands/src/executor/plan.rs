@@ -91,7 +91,7 @@ impl Inner {
     }
 
     /// Gives ids, seals personal fields (all keys in one call), canonicalises and hashes.
-    async fn to_store(
+    pub(crate) async fn to_store(
         &self,
         parts: Vec<(Companion, i64)>,
         metadata: &Arc<str>,

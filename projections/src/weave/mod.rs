@@ -3,6 +3,7 @@
 //! - [`node_map`]: the nodes within a box, in the order (cell, id);
 //! - [`node_page`]: one node with its creator and history;
 //! - [`account_page`]: one account, its personal fields sealed;
+//! - [`authorship`]: which nodes and messages are bound to an account, for the reactor;
 //! - [`conversation`]: conversations and their messages;
 //! - [`thread`]: threads, live as long as the asker's clock says;
 //! - [`activity`]: what people did, for good;
@@ -12,6 +13,7 @@
 
 pub mod account_page;
 pub mod activity;
+pub mod authorship;
 pub mod conversation;
 mod lat_lon;
 #[cfg(test)]
@@ -32,6 +34,7 @@ pub fn registry() -> Registry {
         .with(node_map::NodeMap)
         .with(node_page::NodePage)
         .with(account_page::AccountPage)
+        .with(authorship::Authorship)
         .with(conversation::Conversations)
         .with(thread::Threads)
         .with(activity::Activities)

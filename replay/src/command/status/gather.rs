@@ -1,13 +1,14 @@
 use eventstore::{
     epoch::{self, EpochStatus, Standing},
     log,
+    reactor::{ReactorCheckpoint, reactor_checkpoints},
     subscription::{Checkpoint, GenerationState, checkpoints},
 };
 use sqlx::PgPool;
 
 use super::{
     super::{Context, names},
-    report::{Log, Outbox, Projection, Report, Stream},
+    report::{Log, Outbox, Projection, Reactor, Report, Stream},
 };
 use crate::{
     Failure,
@@ -27,6 +28,7 @@ pub async fn gather(context: Context<'_>) -> Result<Report, Failure> {
         stream: stream_part(context, &standing).await,
         outbox: outbox_part(pool, standing.position).await?,
         projections: projections_part(pool, standing.position).await?,
+        reactors: reactors_part(pool, standing.position).await?,
         attention: Vec::new(),
     };
     report.attention = attention(&report, &standing);
@@ -126,6 +128,17 @@ async fn projections_part(pool: &PgPool, head: i64) -> Result<Vec<Projection>, F
             }
         })
         .collect())
+}
+
+async fn reactors_part(pool: &PgPool, head: i64) -> Result<Vec<Reactor>, Failure> {
+    let reactor = |checkpoint: ReactorCheckpoint| Reactor {
+        position: checkpoint.point.position,
+        busy: !checkpoint.point.cursor.is_empty(),
+        lag: (head - checkpoint.point.position).max(0),
+        moved_at: checkpoint.moved_at,
+        name: checkpoint.reactor,
+    };
+    Ok(reactor_checkpoints(pool).await?.into_iter().map(reactor).collect())
 }
 
 /// What an operator should know without reading the rest.

@@ -1,6 +1,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::report::{Log, Outbox, Projection, Report, Stream};
+use super::report::{Log, Outbox, Projection, Reactor, Report, Stream};
 use crate::terminal::{age, bytes, count};
 
 pub fn lines(report: &Report) -> Vec<String> {
@@ -10,6 +10,7 @@ pub fn lines(report: &Report) -> Vec<String> {
         lines.push("outbox      no relay has run yet".to_owned());
     }
     lines.extend(report.outbox.iter().map(outbox));
+    lines.extend(report.reactors.iter().map(reactor));
     lines.push(String::new());
     lines.extend(table(&report.projections));
     if !report.attention.is_empty() {
@@ -63,6 +64,17 @@ fn outbox(outbox: &Outbox) -> String {
         count(outbox.position),
         outbox.epoch,
         count(outbox.lag)
+    )
+}
+
+fn reactor(reactor: &Reactor) -> String {
+    let busy = if reactor.busy { ", in the middle of an event's work" } else { "" };
+    format!(
+        "reactor     {}: at {}, lag {}{busy}, moved {}",
+        reactor.name,
+        count(reactor.position),
+        count(reactor.lag),
+        time(reactor.moved_at)
     )
 }
 

@@ -8,6 +8,7 @@ pub struct Report {
     pub stream: Stream,
     pub outbox: Vec<Outbox>,
     pub projections: Vec<Projection>,
+    pub reactors: Vec<Reactor>,
     /// Sentences about what should be looked at, the worst first.
     pub attention: Vec<String>,
 }
@@ -53,6 +54,18 @@ pub struct Outbox {
     pub lag: i64,
     /// A relay holds the lease at this moment.
     pub leased: bool,
+}
+
+/// A process that follows events with commands of the system; never replayed.
+#[derive(Debug, Serialize)]
+pub struct Reactor {
+    pub name: String,
+    /// All events up to here are done; written down every 10,000 positions where nothing was.
+    pub position: i64,
+    /// In the middle of the next event's work.
+    pub busy: bool,
+    pub lag: i64,
+    pub moved_at: DateTime<Utc>,
 }
 
 #[derive(Debug, Serialize)]

@@ -2,6 +2,8 @@
 
 mod commands;
 mod hostile;
+mod leaving;
+mod messages;
 mod operate;
 mod people;
 mod privacy;
