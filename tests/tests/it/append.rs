@@ -165,6 +165,41 @@ async fn a_full_quota_leaves_its_neighbours_alone_and_counts_nothing() {
     committed(store.appender.append(request).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_has_ended_begins_anew_and_upkeep_deletes_its_row() {
+    let store = store().await;
+    let owner = Uuid::now_v7();
+    let one = |minutes: u64| Append {
+        reservations: vec![Reservation::Count {
+            scope: "messages",
+            hash: [9; 32],
+            owner,
+            delta: 1,
+            limit: Some(1),
+            window: Some(std::time::Duration::from_secs(minutes * 60)),
+        }],
+        ..write(Uuid::now_v7(), 0)
+    };
+    committed(store.appender.append(one(1)).await);
+    let Outcome::OverLimit { retry_after: Some(left), .. } = store.appender.append(one(1)).await.unwrap()
+    else {
+        panic!("not refused")
+    };
+    assert!(left.as_secs() <= 60 && left.as_millis() > 0, "{left:?}");
+    let upkeep = eventstore::log::Upkeep::new(store.env.log.pg().clone());
+    assert_eq!(upkeep.step().await.unwrap().windows, 0, "it has not ended");
+    let age = "update reservations set expires_at = expires_at - interval '10 minutes'";
+    sqlx::query(age).execute(&store.env.owner_pool).await.unwrap();
+    committed(store.appender.append(one(1)).await);
+    sqlx::query(age).execute(&store.env.owner_pool).await.unwrap();
+    assert_eq!(upkeep.step().await.unwrap().windows, 1);
+    let rows: i64 = sqlx::query_scalar("select count(*) from reservations")
+        .fetch_one(&store.env.owner_pool)
+        .await
+        .unwrap();
+    assert_eq!(rows, 0);
+}
+
 fn receipt(key: u8, fingerprint: u8, id: Uuid) -> Option<Receipt> {
     Some(Receipt {
         key_hash: [key; 32],

@@ -12,6 +12,10 @@ use crate::{
     weave::node_map,
 };
 
+/// Nodes with a recent act up to which their threads are fetched and sorted. Too high: a small page
+/// sorts many; too low: where little happens, a page walks much of the map.
+const FEW: i64 = 5_000;
+
 /// Live threads of an account, newest first, after `cursor`. `limit` is held within 1..=100.
 ///
 /// # Errors
@@ -82,10 +86,26 @@ pub async fn threads_in_bbox(
     limit: u16,
     cursor: Option<BoxCursor>,
 ) -> Result<Page<ThreadShape>, ReadError> {
+    in_bbox(pool, sealer, bbox, now, limit, cursor, FEW).await
+}
+
+/// The page is the same for every `few`; tests look at both ways to it.
+pub(super) async fn in_bbox(
+    pool: &PgPool,
+    sealer: &Sealer,
+    bbox: BBox,
+    now: DateTime<Utc>,
+    limit: u16,
+    cursor: Option<BoxCursor>,
+    few: i64,
+) -> Result<Page<ThreadShape>, ReadError> {
     let limit = limit.clamp(1, node_map::MAX_LIMIT);
     let bounds = Bounds::after(cover(&bbox), cursor);
     let (south, north) = bbox.latitudes();
     let [(west, east), (west_2, east_2)] = bbox.longitudes();
+    let mut transaction = pool.begin().await?;
+    // A plan for all moments at once cannot know that the recent ones are few.
+    sqlx::query!("set local plan_cache_mode = force_custom_plan").execute(&mut *transaction).await?;
     let rows = sqlx::query_file!(
         "src/weave/thread/sql/in_bbox.sql",
         &bounds.lows,
@@ -99,10 +119,12 @@ pub async fn threads_in_bbox(
         east,
         west_2,
         east_2,
-        i64::from(limit) + 1
+        i64::from(limit) + 1,
+        few
     )
-    .fetch_all(pool)
+    .fetch_all(&mut *transaction)
     .await?;
+    transaction.commit().await?;
     let mut ends = Vec::with_capacity(rows.len());
     let rows = rows
         .into_iter()

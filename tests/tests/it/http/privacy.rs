@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use domain::weave::conversation::{ConversationKind, conversation_id};
 use serde_json::json;
 use sqlx::{PgPool, Row};
 
@@ -12,12 +13,13 @@ const SUMMARY: &str = "singt Sopran im Quittenbaum";
 const EMAIL: &str = "zwitscher.kanari@voliere.example";
 const ADDRESS: &str = "Quittenweg 4711, Käfigstadt";
 const TAG: &str = "sopranistin";
+const SAID: &str = "Triller am Morgen im Quittenhof";
 const LAT: f64 = 53.561_234_5;
 const LON: f64 = 10.017_654_3;
 
 /// Every form in which a canary could lie around.
 fn canaries() -> Vec<(String, Vec<u8>)> {
-    let mut found: Vec<(String, Vec<u8>)> = [TITLE, SUMMARY, EMAIL, ADDRESS, TAG]
+    let mut found: Vec<(String, Vec<u8>)> = [TITLE, SUMMARY, EMAIL, ADDRESS, TAG, SAID]
         .into_iter()
         .map(|text| (text.to_owned(), text.as_bytes().to_vec()))
         .collect();
@@ -125,21 +127,35 @@ async fn personal_plaintext_is_in_no_table_no_stream_no_file_and_no_log_line_at_
         assert!(reply.status >= 400, "{reply:?}");
         assert_eq!(hits_in(reply.text.as_bytes(), "an error"), Vec::<String>::new());
     }
-    let tied = api.command(&other, &format!("/v1/nodes/{}/tie", uuid::Uuid::now_v7()), node("Garten")).await;
+    let node_id = uuid::Uuid::now_v7();
+    api.command(&other, &format!("/v1/nodes/{node_id}/tie"), node("Garten")).await;
+    let talk = conversation_id(ConversationKind::Node, node_id);
+    let said = format!("/v1/messages/{}/post", uuid::Uuid::now_v7());
+    let said = api.command(&token, &said, json!({"conversation_id": talk, "content": SAID})).await;
+    assert_eq!(said.status, 200, "{said:?}");
+    for path in [
+        format!("/v1/conversations/{talk}/messages"),
+        "/v1/activity".to_owned(),
+        format!("/v1/threads?node={node_id}"),
+    ] {
+        let shown = api.get_at(&path, "", said.position()).await;
+        assert!(!shown.text.contains("53.5612345") && !shown.text.contains("10.0176543"), "{shown:?}");
+        assert_eq!(shown.text.contains(SAID), path.ends_with("/messages"), "{shown:?}");
+    }
 
     // Whoever may see it sees it …
     let own = api.get_at(&format!("/v1/accounts/{id}"), &token, last).await;
     assert!(own.text.contains(TITLE) && own.text.contains(SUMMARY), "{own:?}");
     // … a stranger sees no contact and no anchor.
-    let public = api.get_at(&format!("/v1/accounts/{id}"), "", tied.position()).await;
-    assert!(public.text.contains(TITLE));
+    let public = api.get_at(&format!("/v1/accounts/{id}"), "", said.position()).await;
+    assert!(public.text.contains(TITLE) && !public.text.contains(SAID));
     for secret in [ADDRESS, EMAIL] {
         assert!(!public.text.contains(secret), "{public:?}");
     }
     assert!(!public.text.contains("53.5612345") && !public.text.contains("10.0176543"), "{public:?}");
 
     // Stream and read models have everything now; look at every byte.
-    wait_for_stream(&place, tied.position()).await;
+    wait_for_stream(&place, said.position()).await;
     let mut found = hits_in_database(&place.log.owner_pool, "log").await;
     found.extend(hits_in_database(&place.keys.owner_pool, "keys").await);
     found.extend(hits_in(api.log().as_bytes(), "the process's log"));
