@@ -305,6 +305,22 @@ impl Api {
     }
 }
 
+impl Drop for Installation {
+    /// An `api` that was killed has left its private Redis running; nobody starts here again to
+    /// find it.
+    fn drop(&mut self) {
+        let record = std::fs::read(self.data.path().join("servers.json")).unwrap_or_default();
+        let record: Value = serde_json::from_slice(&record).unwrap_or_default();
+        for server in record["servers"].as_object().into_iter().flat_map(|servers| servers.values()) {
+            let Some(pid) = server["pid"].as_u64() else { continue };
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            if name.starts_with("redis-server") {
+                let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            }
+        }
+    }
+}
+
 impl Drop for Api {
     fn drop(&mut self) {
         self.kill();
