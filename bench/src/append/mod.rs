@@ -211,7 +211,8 @@ fn report(callers: usize, done: &Rounds) -> Vec<Run> {
         if ratio.is_none() {
             return;
         }
-        let mut compared = run.clone().compared(&named(to), ratio);
+        // The verdict on an earlier comparison is not this one's.
+        let mut compared = Run { target: None, met: None, ..run.clone() }.compared(&named(to), ratio);
         if let Some(target) = target {
             compared = compared.judged(Target::AtLeast, target);
         }

@@ -67,7 +67,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
             let turn = if name == PGBENCH {
                 pgbench.turn(pace.measure).await?
             } else {
-                callers.iter_mut().for_each(|caller| caller.with_key = name == TIES_WITH_KEY);
+                for caller in &mut callers {
+                    caller.with_key = name == TIES_WITH_KEY;
+                    caller.reconnect(api.address()).await?;
+                }
                 let (back, turn) = drive(callers, pace).await?;
                 callers = back;
                 slowest = slowest.max(caught_up(&log, CATCH_UP).await?);

@@ -44,6 +44,17 @@ impl TieCaller {
     }
 }
 
+impl TieCaller {
+    /// A new connection: the server closes one that nobody used for a while, as it must.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub async fn reconnect(&mut self, address: SocketAddr) -> anyhow::Result<()> {
+        self.connection = Connection::open(address).await?;
+        Ok(())
+    }
+}
+
 impl Template {
     fn new(person: &Person, headers: &str, number: usize) -> Self {
         // Spread over the inhabited latitudes without a pattern the map could profit from.

@@ -84,6 +84,15 @@ impl MixedCaller {
         Ok(caller)
     }
 
+    /// A new connection: the server closes one that nobody used for a while, as it must.
+    ///
+    /// # Errors
+    /// Nobody listens there.
+    pub async fn reconnect(&mut self, address: SocketAddr) -> anyhow::Result<()> {
+        self.connection = Connection::open(address).await?;
+        Ok(())
+    }
+
     async fn send(&mut self, author: usize, path: &str, body: &Value) -> anyhow::Result<u16> {
         let request = Request::post(path, &self.people[author].token, "", &body.to_string());
         let answer = self.connection.ask(&request).await.with_context(|| format!("POST {path}"))?;

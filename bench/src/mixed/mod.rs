@@ -60,10 +60,16 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
             let name = if (round + half) % 2 == 0 { TIES } else { MIXED };
             progress.now(&format!("round {} of {rounds}: {name}", round + 1));
             let turn = if name == TIES {
+                for caller in &mut ties {
+                    caller.reconnect(api.address()).await?;
+                }
                 let (back, turn) = drive(ties, pace).await?;
                 ties = back;
                 turn
             } else {
+                for caller in &mut mixed {
+                    caller.reconnect(api.address()).await?;
+                }
                 let (back, turn) = drive(mixed, pace).await?;
                 mixed = back;
                 turn
@@ -75,6 +81,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     }
     let behind = caught_up(&log, PATIENCE).await?;
     progress.now(&format!("{STEADY:.0} commands a second: how soon is an answer readable?"));
+    for caller in &mut mixed {
+        caller.reconnect(api.address()).await?;
+    }
     let probe = lag::Probe::start(api.address(), Arc::clone(&people), steady);
     let (mixed, turn) = paced(mixed, STEADY, steady).await?;
     let lag = probe.end().await?;
