@@ -2,7 +2,7 @@ use domain::{
     Aggregate, EventPayload,
     weave::{
         account::{Account, AccountEmailChanged, AccountEvent, AccountLeft, AccountRegistered},
-        node::{Node, NodeEvent, NodeRemoved, NodeTied},
+        node::{Node, NodeCreatorUnbound, NodeEvent, NodeRemoved, NodeTied},
     },
 };
 use eventstore::{
@@ -66,7 +66,15 @@ async fn take(pool: &PgPool, fold: &mut Fold<'_>, event: &RecordedEvent) -> Resu
             NodeEvent::Removed(_) => {
                 // Who tied it stands in its first event; keeping that of every node in memory would
                 // cost more than reading it again for the few that are removed.
-                let first = log::load_stream(pool, event.aggregate_id, 0).await?.events.into_iter().next();
+                let events = log::load_stream(pool, event.aggregate_id, 0).await?.events;
+                // Nobody's any more when it was removed: the append counted nothing then.
+                let unbound = |before: &RecordedEvent| {
+                    before.version < event.version && before.event_type.as_str() == NodeCreatorUnbound::TYPE
+                };
+                if events.iter().any(unbound) {
+                    return Ok(());
+                }
+                let first = events.into_iter().next();
                 if let Some(first) = first
                     && let Ok(NodeEvent::Tied(tied)) = NodeEvent::from_payload(
                         first.event_type.as_str(),

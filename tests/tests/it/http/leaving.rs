@@ -112,6 +112,12 @@ async fn scenario_10_leaving_unbinds_everything_once_though_the_reactor_is_kille
         let page = api.get_at(&format!("/v1/nodes/{id}"), "", last).await;
         assert_eq!((page.status, &page.body["created_by"]), (200, &Value::Null), "{page:?}");
     }
+    // A node without a creator is counted for nobody when it goes, and a rebuild counts alike.
+    let (_, admin) = api.admin(&place).await;
+    let gone = api.command(&admin, &format!("/v1/nodes/{}/remove", nodes[2]), json!({})).await;
+    assert_eq!(gone.status, 200, "{gone:?}");
+    let (code, out, errors) = place.replay(&["reservations", "rebuild", "--check"]);
+    assert_eq!(code, 0, "{out}{errors}");
     let untouched = api.get_at(&format!("/v1/nodes/{foreign}"), "", last).await;
     assert!(untouched.body["created_by"].is_string(), "{untouched:?}");
     let parked: i64 = sqlx::query_scalar("select count(*) from parked_events")
