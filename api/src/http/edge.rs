@@ -1,4 +1,8 @@
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -21,6 +25,9 @@ use crate::{
     metrics::{FromHere, HttpMetrics},
     problem::Problem,
 };
+
+/// A request that took this long gets a log line even when it went well.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// What surrounds every request: the largest body, panics, problem documents for what the router
 /// itself refuses, one log line, the request's metrics. One future, no layers.
@@ -64,7 +71,9 @@ impl Edge {
         let took = started.elapsed();
         self.metrics.observe(route, method, response.status(), took);
         let (status, ms) = (response.status().as_u16(), took.as_micros() as f64 / 1000.0);
-        if quiet(route) {
+        // What went well is counted by the metrics; a line for each would cost a twentieth of the
+        // processor time of a busy machine.
+        if quiet(route) || !worth_a_line(response.status(), took) {
             tracing::debug!(method, route, status, ms, "request");
         } else {
             tracing::info!(method, route, status, ms, "request");
@@ -98,6 +107,11 @@ fn problem_if_bare(response: Response) -> Response {
         StatusCode::NOT_FOUND => Problem::unknown_route().into_response(),
         _ => response,
     }
+}
+
+/// What somebody may have to look into: refused, failed, or slow.
+fn worth_a_line(status: StatusCode, took: Duration) -> bool {
+    status.is_client_error() || status.is_server_error() || took >= SLOW
 }
 
 /// Probes come every second and say nothing.
