@@ -9,6 +9,10 @@ use bench::{
 };
 use clap::Parser;
 
+/// The one `api` and `replay` have: what is measured in this process is measured as it runs there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exit codes: 0 every target met, 1 one was missed or a check found a difference, 2 could not run.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use replay::Cli;
 
+/// As in `api`: a rebuild allocates for every event, on several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     Box::pin(replay::main(Cli::parse())).await
