@@ -131,3 +131,19 @@ pub async fn pool(options: PgConnectOptions, connections: u32) -> anyhow::Result
         .connect_with(options);
     Ok(options.await?)
 }
+
+/// Makes a server as old as one that has run for a day: its WAL segments are there to be used
+/// again. A new one has to write every segment twice, first with zeros, and then whoever writes
+/// most is slowed most.
+///
+/// # Errors
+/// The server cannot be reached, or the disk is full.
+pub async fn age(owner: &PgPool, mebibytes: i32) -> anyhow::Result<()> {
+    sqlx::raw_sql("create table ballast (text text); checkpoint").execute(owner).await?;
+    sqlx::query("insert into ballast select repeat('x', 1000) from generate_series(1, $1 * 1000)")
+        .bind(mebibytes)
+        .execute(owner)
+        .await?;
+    sqlx::raw_sql("drop table ballast; checkpoint").execute(owner).await?;
+    Ok(())
+}

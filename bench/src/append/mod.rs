@@ -24,7 +24,7 @@ use crate::{
     progress::Progress,
     report::{Run, Target},
     rounds::Rounds,
-    servers::Servers,
+    servers::{Servers, age},
 };
 use aggregates::Aggregates;
 
@@ -92,7 +92,7 @@ impl Contest {
         let (peer, peer_aggregates) = peer::Peer::prepare(servers).await?;
         let copy = copy::Copy::prepare(&owner, &our_aggregates).await?;
         let pgbench = Pgbench::prepare(servers).await?;
-        seed::age(&owner, if short { 64 } else { 2_500 }).await?;
+        age(&owner, if short { 64 } else { 2_500 }).await?;
         owner.close().await;
         Ok(Self { ours, peer, copy, pgbench, our_aggregates, peer_aggregates, pace: pace(short), only })
     }

@@ -2,8 +2,6 @@ use anyhow::bail;
 use eventstore::append::{Append, Outcome};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use sqlx::PgPool;
-
 use super::{
     aggregates::Aggregates,
     ours::{self, Ours},
@@ -38,17 +36,4 @@ pub async fn ours(ours: &Ours) -> anyhow::Result<Aggregates> {
     };
     stream::iter(appends).map(stored).buffer_unordered(512).try_collect::<()>().await?;
     Ok(aggregates)
-}
-
-/// Makes the server as old as one that has run for a day: its WAL segments are there to be used
-/// again. A new one has to write every segment twice, first with zeros, and then whoever writes
-/// most is slowed most.
-pub async fn age(owner: &PgPool, mebibytes: i32) -> anyhow::Result<()> {
-    sqlx::raw_sql("create table ballast (text text); checkpoint").execute(owner).await?;
-    sqlx::query("insert into ballast select repeat('x', 1000) from generate_series(1, $1 * 1000)")
-        .bind(mebibytes)
-        .execute(owner)
-        .await?;
-    sqlx::raw_sql("drop table ballast; checkpoint").execute(owner).await?;
-    Ok(())
 }

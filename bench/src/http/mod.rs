@@ -30,7 +30,7 @@ use crate::{
     progress::Progress,
     report::{Run, Target},
     rounds::Rounds,
-    servers::Servers,
+    servers::{Servers, age},
 };
 
 const CONNECTIONS: usize = 128;
@@ -51,6 +51,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let people = weavers(&programs.api, servers.data_dir(), api.address(), ACCOUNTS).await?;
     let pgbench = Pgbench::prepare(&servers).await?;
     let log = servers.owner_of_log(2).await?;
+    age(&log, if arguments.short { 64 } else { 2_500 }).await?;
     let mut callers = vec![];
     for index in 0..CONNECTIONS {
         callers.push(TieCaller::connect(api.address(), &people[index % people.len()], index).await?);
@@ -65,7 +66,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
         for name in order {
             progress.now(&format!("round {} of {rounds}: {name}", round + 1));
             let turn = if name == PGBENCH {
-                pgbench.turn(pace.measure).await?
+                let turn = pgbench.turn(pace.measure).await?;
+                progress.say(&format!("{name} {:.0}/s", turn.per_second));
+                turn
             } else {
                 for caller in &mut callers {
                     caller.with_key = name == TIES_WITH_KEY;
@@ -73,10 +76,10 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
                 }
                 let (back, turn) = drive(callers, pace).await?;
                 callers = back;
+                progress.say(&format!("{name} {:.0}/s", turn.per_second));
                 slowest = slowest.max(caught_up(&log, CATCH_UP).await?);
                 turn
             };
-            progress.say(&format!("{name} {:.0}/s", turn.per_second));
             done.add(name, turn);
             progress.advance(1);
         }
