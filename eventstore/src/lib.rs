@@ -18,6 +18,7 @@ pub mod log;
 mod migrate;
 mod pool;
 mod pooler;
+pub mod precedence;
 pub mod reactor;
 pub mod relay;
 pub mod seal;

@@ -127,6 +127,7 @@ async fn up(
         positions: parts.positions,
         executor: parts.executor,
         appender: parts.appender,
+        precedence: parts.precedence,
         relay: parts.relay,
         projector: parts.projector,
         reactors: parts.reactors,

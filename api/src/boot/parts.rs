@@ -5,6 +5,7 @@ use eventstore::{
     append::{Appender, AppenderConfig},
     keys::KeyStore,
     log::Upkeep,
+    precedence::Precedence,
     relay::{Relay, RelayConfig, RelayStats},
     seal::Sealer,
     stream::StreamClient,
@@ -29,6 +30,7 @@ use crate::settings::{Role, ServeSettings};
 /// What runs in this process besides HTTP.
 pub(super) struct Parts {
     pub appender: Option<Appender>,
+    pub precedence: Option<Precedence>,
     pub executor: Option<Executor>,
     /// What the executor works with, for another one at another time.
     pub deps: Option<ExecutorDeps>,
@@ -75,6 +77,7 @@ pub(super) async fn begin(
     let hot = hot.map_err(|_| BootError::Url("REDIS_URL", "redis://user:password@host:port"))?;
     let mut parts = Parts {
         appender: None,
+        precedence: None,
         executor: None,
         deps: None,
         relay: None,
@@ -103,16 +106,23 @@ pub(super) async fn begin(
         stops.tasks.spawn(upkeep.run(stops.background.clone()));
     }
     let committed = || parts.appender.as_ref().map(Appender::committed);
+    let most = settings.precedence.commands_first.0;
+    parts.precedence =
+        parts.appender.as_ref().map(|appender| Precedence::watch(appender, most, stops.background.clone()));
+    let precedence = parts.precedence.clone();
+    let pausing = || precedence.as_ref().map(Precedence::follower).unwrap_or_default();
     if let Some(client) = relay_client {
         let log = databases.background.clone();
-        let relay = Relay::new(log, client, &streams::contexts(), RelayConfig::default(), committed());
+        let relay = Relay::new(log, client, &streams::contexts(), RelayConfig::default(), committed())
+            .giving_way(pausing());
         parts.relay = Some(relay.stats());
         stops.tasks.spawn(relay.run(stops.background.clone()));
     }
     if let Some(client) = tail_client {
         let tail = stream_tail(client, stops.background.clone());
         let options = RunnerOptions { tail: Some(tail), committed: committed() };
-        let runner = Runner::new(databases.background.clone(), projections::weave::registry(), options);
+        let runner = Runner::new(databases.background.clone(), projections::weave::registry(), options)
+            .giving_way(pausing());
         parts.projector = Some(runner.stats());
         // A replica is behind what the runner has committed: then the replica itself is asked.
         if places.reads.is_none() {
@@ -120,7 +130,8 @@ pub(super) async fn begin(
         }
         stops.tasks.spawn(runner.run(stops.background.clone()));
         if let Some(redis) = &parts.hot {
-            let feeder = Feeder::new(redis.clone(), databases.background.pg().clone(), committed());
+            let feeder = Feeder::new(redis.clone(), databases.background.pg().clone(), committed())
+                .giving_way(pausing());
             parts.hot_stats = Some(feeder.stats());
             stops.tasks.spawn(feeder.run(stops.background.clone()));
         }

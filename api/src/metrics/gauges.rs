@@ -21,6 +21,10 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         set("append_resent_total", "Batches sent again.", stats.resent.load(Relaxed) as f64)?;
         set("append_queue_used_ratio", "Share of the append queue in use.", appender.pressure())?;
     }
+    if let Some(precedence) = &app.precedence {
+        let first = f64::from(u8::from(precedence.is_full()));
+        set("commands_go_first", "1 while the machine is full and followers of the log pause.", first)?;
+    }
     if let Some(executor) = &app.executor {
         let stats = executor.stats();
         let hits = stats.cache_hits.load(Relaxed) as f64;

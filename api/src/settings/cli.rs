@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
-    PlaceSettings, RedisSettings, Roles, Span, StreamSettings, TelemetrySettings,
+    PlaceSettings, PrecedenceSettings, RedisSettings, Roles, Span, StreamSettings, TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\
@@ -53,6 +53,8 @@ pub struct ServeSettings {
     /// Jobs of this process, a comma list: command, query, relay, projector, reactor, or all.
     #[arg(long, env = "ROLES", default_value = "all", value_name = "LIST")]
     pub roles: Roles,
+    #[command(flatten)]
+    pub precedence: PrecedenceSettings,
     #[command(flatten)]
     pub database: DatabaseSettings,
     #[command(flatten)]

@@ -139,6 +139,10 @@ impl Appender {
         &self.stats
     }
 
+    pub(crate) fn shared_stats(&self) -> Arc<AppenderStats> {
+        Arc::clone(&self.stats)
+    }
+
     /// Share of the queue in use, 0.0 to 1.0.
     #[must_use]
     pub fn pressure(&self) -> f64 {

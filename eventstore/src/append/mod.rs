@@ -5,7 +5,7 @@ mod batch;
 mod call;
 mod request;
 
-pub use appender::{Appender, AppenderConfig};
+pub use appender::{Appender, AppenderConfig, AppenderStats};
 pub use request::{
     Append, Assert, Committed, EventToStore, Outcome, ReactorPoint, ReactorStep, Receipt, Reservation,
     StoredReceipt, Write,

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     LogPool, StoreError, log,
+    precedence::Pausing,
     stream::{Contexts, Encoder, StreamClient, StreamError, epoch_start},
 };
 
@@ -55,6 +56,7 @@ pub struct Relay {
     pub(super) barren: u32,
     pub(super) trouble: Option<Trouble>,
     asked_head: Instant,
+    pausing: Pausing,
 }
 
 impl Relay {
@@ -86,10 +88,18 @@ impl Relay {
             barren: 0,
             trouble: None,
             asked_head: Instant::now(),
+            pausing: Pausing::default(),
             log,
             client,
             config,
         }
+    }
+
+    /// Commands of this process go first when the machine is full.
+    #[must_use]
+    pub fn giving_way(mut self, pausing: Pausing) -> Self {
+        self.pausing = pausing;
+        self
     }
 
     #[must_use]
@@ -139,9 +149,13 @@ impl Relay {
             }
         }
         self.look_for_more().await?;
-        self.source.read_ahead();
-        self.publish().await?;
-        self.source.read_ahead();
+        if !self.pausing.is_due() {
+            self.source.read_ahead();
+            self.publish().await?;
+            self.source.read_ahead();
+        } else if self.window.in_flight() == 0 {
+            return Ok(Step::Moved);
+        }
         if self.source.is_exhausted() && self.window.in_flight() == 0 {
             self.cursor.save(self.window.confirmed(), true).await?;
             return Ok(Step::Idle);
@@ -164,6 +178,14 @@ impl Relay {
                 () = stop.cancelled() => break,
                 result = self.step() => result,
             };
+            if matches!(result, Ok(Step::Idle)) {
+                self.pausing.caught_up();
+            } else if self.window.in_flight() == 0 {
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = self.pausing.pause() => {}
+                }
+            }
             let wait = match result {
                 Ok(Step::Moved) => {
                     (pause, poll) = (Duration::ZERO, Duration::from_millis(1));

@@ -19,7 +19,7 @@ use super::{
     member::{Member, Status},
     tail::OpenTail,
 };
-use crate::{LogPool, StoreError};
+use crate::{LogPool, StoreError, precedence::Pausing};
 
 /// How often the runner asks whether generations came, went, or were pinned.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -69,6 +69,7 @@ pub struct Runner {
     refreshed: Option<Instant>,
     counted: Option<Instant>,
     front: Position,
+    pausing: Pausing,
 }
 
 impl Runner {
@@ -89,7 +90,16 @@ impl Runner {
             refreshed: None,
             counted: None,
             front: 0,
+            pausing: Pausing::default(),
         }
+    }
+
+    /// Commands of this process go first when the machine is full, unless somebody waits for a
+    /// read model.
+    #[must_use]
+    pub fn giving_way(mut self, pausing: Pausing) -> Self {
+        self.pausing = pausing;
+        self
     }
 
     /// The handle for the query side of this process; it learns of commits without asking.
@@ -108,9 +118,19 @@ impl Runner {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             match self.round().await {
-                Ok(Step::Applied(_)) => pause = FIRST_PAUSE,
+                Ok(Step::Applied(_)) => {
+                    pause = FIRST_PAUSE;
+                    if !self.positions.anybody_waits() {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = self.positions.demanded() => {}
+                            () = self.pausing.pause() => {}
+                        }
+                    }
+                }
                 Ok(Step::Idle) => {
                     pause = FIRST_PAUSE;
+                    self.pausing.caught_up();
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = self.feed.wait(self.front, POLL) => {}

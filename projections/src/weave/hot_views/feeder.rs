@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use eventstore::log::{self, Head, PageLimit, read_page};
+use eventstore::{
+    log::{self, Head, PageLimit, read_page},
+    precedence::Pausing,
+};
 use kernel::Position;
 use sqlx::PgPool;
 use tokio::{sync::watch, time::sleep};
@@ -26,6 +29,7 @@ pub struct Feeder {
     stats: HotStats,
     /// Where we left Redis. Elsewhere it has to show that it speaks of this log.
     known: Option<Checkpoint>,
+    pausing: Pausing,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -38,7 +42,14 @@ enum Step {
 impl Feeder {
     #[must_use]
     pub fn new(redis: HotRedis, log: PgPool, committed: Option<watch::Receiver<Position>>) -> Self {
-        Self { redis, log, committed, stats: HotStats::default(), known: None }
+        Self { redis, log, committed, stats: HotStats::default(), known: None, pausing: Pausing::default() }
+    }
+
+    /// Commands of this process go first when the machine is full.
+    #[must_use]
+    pub fn giving_way(mut self, pausing: Pausing) -> Self {
+        self.pausing = pausing;
+        self
     }
 
     #[must_use]
@@ -50,8 +61,12 @@ impl Feeder {
     pub async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             match self.step(&stop).await {
-                Ok(Step::Moved) => {}
+                Ok(Step::Moved) => tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = self.pausing.pause() => {}
+                },
                 Ok(Step::Idle) => {
+                    self.pausing.caught_up();
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = news(&mut self.committed) => {}
