@@ -8,6 +8,9 @@ create table search_engines (
     -- One writer per engine, because engines compare no versions: whoever holds this, until then.
     holder     uuid,
     held_until timestamptz,
+    -- A rebuild that waits for it: nobody else renews it meanwhile.
+    wanted_by    uuid,
+    wanted_until timestamptz,
     -- Why it does not move; names kinds, never values.
     problem    text,
     primary key (engine, namespace)

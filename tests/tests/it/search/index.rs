@@ -40,7 +40,7 @@ fn document(number: u128, title: &str) -> NodeFields {
 }
 
 fn put(number: u128, title: &str) -> Line {
-    Line::Put(Box::new(document(number, title)))
+    Line::Put { node: Box::new(document(number, title)), position: 1 }
 }
 
 async fn found(engine: &impl SearchEngine, text: &str) -> Vec<u128> {
@@ -95,7 +95,7 @@ async fn texts_at_their_limits_are_taken() {
     let mut one = document(4, &"ä".repeat(200));
     one.info = Some("ß".repeat(20_000));
     let lines: Vec<Line> =
-        [worst, long, dense, one].into_iter().map(|node| Line::Put(Box::new(node))).collect();
+        [worst, long, dense, one].into_iter().map(|node| Line::Put { node: Box::new(node), position: 1 }).collect();
     let answers = engine.index(1, &lines).await.unwrap();
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(found(&engine, "w2999").await, [3]);
