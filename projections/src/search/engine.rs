@@ -30,12 +30,8 @@ pub trait SearchEngine: Send + Sync {
     ///
     /// # Errors
     /// [`ReadError`] when the engine cannot be asked or was never filled.
-    fn suggest<'a>(
-        &'a self,
-        prefix: &'a str,
-        limit: u8,
-        at_least: Position,
-    ) -> EngineFuture<'a, Suggestions>;
+    fn suggest<'a>(&'a self, prefix: &'a str, limit: u8, at_least: Position)
+    -> EngineFuture<'a, Suggestions>;
 
     /// Whether it answers, and how far behind the log it is: an engine is asked only while it is
     /// both healthy and caught up.

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Breaker, EngineFuture, OutsideSearch, PostgresSearch, SearchCursor, SearchEngine, SearchPage, SearchQuery,
-    Standing, Suggestions, heads::Heads, outside::EngineError,
+    Breaker, EngineFuture, OutsideSearch, PostgresSearch, SearchCursor, SearchEngine, SearchPage,
+    SearchQuery, Standing, Suggestions, heads::Heads, outside::EngineError,
 };
 use crate::{Page, ReadError};
 
@@ -130,6 +130,15 @@ impl Engines {
             }
         });
         health.collect()
+    }
+
+    /// Bytes that the engines use, of those that tell.
+    pub async fn sizes(&self) -> Vec<(&'static str, u64)> {
+        let sizes = self.0.outside.iter().map(|candidate| async {
+            let engine = candidate.search.engine();
+            Some((engine.name(), engine.size().await.ok()?))
+        });
+        futures::future::join_all(sizes).await.into_iter().flatten().collect()
     }
 
     async fn find(&self, query: &SearchQuery) -> Result<SearchPage, ReadError> {

@@ -10,7 +10,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    FeederCondition, FeederStats, Mark, Outside, OutsideError, lines::bring, of, rebuild, source, store::Store,
+    FeederCondition, FeederStats, Mark, Outside, OutsideError, lines::bring, of, rebuild, source,
+    store::Store,
 };
 use crate::search::Breaker;
 
@@ -44,11 +45,7 @@ enum Step {
 
 impl Feeder {
     #[must_use]
-    pub fn new(
-        engine: Arc<dyn Outside>,
-        log: PgPool,
-        committed: Option<watch::Receiver<Position>>,
-    ) -> Self {
+    pub fn new(engine: Arc<dyn Outside>, log: PgPool, committed: Option<watch::Receiver<Position>>) -> Self {
         let store = Store::new(log.clone(), &*engine);
         Self { engine, log, store, committed, stats: FeederStats::default(), breaker: None, known: None }
     }

@@ -139,7 +139,12 @@ pub(super) async fn build(
             return Err(OutsideError::Different(differences.len()));
         }
         show(engine, store, generation).await?;
-        Ok(Rebuilt { generation, position: mark.position, documents: documents + more, took: since.elapsed() })
+        Ok(Rebuilt {
+            generation,
+            position: mark.position,
+            documents: documents + more,
+            took: since.elapsed(),
+        })
     };
     let built = building.await;
     if built.is_err() {

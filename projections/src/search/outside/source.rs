@@ -79,9 +79,8 @@ fn node(id: Uuid, events: &[RecordedEvent]) -> Node {
     let position = events.last().map_or(0, |event| event.position);
     let mut row = None;
     for recorded in events.iter().filter(|event| NODE_EVENT_TYPES.contains(&event.event_type.as_str())) {
-        let folded = NodeSearch
-            .decode(recorded)
-            .and_then(|event| NodeSearch.fold(&id, row.take(), &event, recorded));
+        let folded =
+            NodeSearch.decode(recorded).and_then(|event| NodeSearch.fold(&id, row.take(), &event, recorded));
         match folded {
             Ok(next) => row = next,
             Err(_) => return Node::Unreadable { id, position },

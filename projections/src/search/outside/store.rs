@@ -36,12 +36,7 @@ pub(super) struct Refusal {
 
 impl Store {
     pub fn new(log: PgPool, engine: &dyn Outside) -> Self {
-        Self {
-            log,
-            engine: engine.name(),
-            namespace: engine.namespace().to_owned(),
-            holder: Uuid::new_v4(),
-        }
+        Self { log, engine: engine.name(), namespace: engine.namespace().to_owned(), holder: Uuid::new_v4() }
     }
 
     /// Takes or renews the right to write; false while somebody else has it.

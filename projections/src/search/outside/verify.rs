@@ -163,7 +163,8 @@ const fn bucket(id: Uuid) -> usize {
 fn hashes(documents: &HashMap<Uuid, Position>) -> [u64; BUCKETS] {
     let mut hashes = [0; BUCKETS];
     for (id, position) in documents {
-        let digest = Sha256::new().chain_update(id.as_bytes()).chain_update(position.to_be_bytes()).finalize();
+        let digest =
+            Sha256::new().chain_update(id.as_bytes()).chain_update(position.to_be_bytes()).finalize();
         let mut eight = [0; 8];
         eight.copy_from_slice(&digest[..8]);
         // The sum does not depend on the order; unlike XOR, twice the same is not nothing.

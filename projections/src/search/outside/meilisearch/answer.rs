@@ -16,7 +16,8 @@ pub(super) fn of_status(status: u16, body: &str) -> EngineError {
     match (status, &*code) {
         (401 | 403, _) => EngineError::Key,
         (_, "index_not_found" | "document_not_found" | "task_not_found") => EngineError::Missing,
-        (507, _) | (_, "no_space_left_on_device" | "database_size_limit_reached" | "max_database_size_exceeded") => {
+        (507, _)
+        | (_, "no_space_left_on_device" | "database_size_limit_reached" | "max_database_size_exceeded") => {
             EngineError::Full("disk")
         }
         (503, _) => EngineError::Lagging,

@@ -66,7 +66,9 @@ impl HttpClient for Http {
             .into_iter()
             .flatten()
             .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .map(|(name, value)| {
+                (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+            })
             .collect();
         let request = match &method {
             Method::Get { .. } => self.client.get(url),

@@ -1,5 +1,5 @@
-use serde::Deserialize;
 use meilisearch_sdk::search::SearchResults;
+use serde::Deserialize;
 
 use crate::{
     search::{
@@ -43,9 +43,7 @@ pub(super) struct Found {
 }
 
 /// The mark, and the results of the other search.
-pub(super) fn split(
-    results: Vec<SearchResults<Found>>,
-) -> Result<(Mark, SearchResults<Found>), EngineError> {
+pub(super) fn split(results: Vec<SearchResults<Found>>) -> Result<(Mark, SearchResults<Found>), EngineError> {
     let Ok([marks, found]) = <[SearchResults<Found>; 2]>::try_from(results) else {
         return Err(EngineError::Answer("another number of results"));
     };

@@ -83,7 +83,10 @@ impl TypesenseSearch {
         format!("{}_g{generation}", self.alias)
     }
 
-    async fn multi_search(&self, searches: &MultiSearchSearchesParameter<'_>) -> Result<Answers, EngineError> {
+    async fn multi_search(
+        &self,
+        searches: &MultiSearchSearchesParameter<'_>,
+    ) -> Result<Answers, EngineError> {
         let request = self.quick.post(format!("{}/multi_search", self.patient.base_path)).json(searches);
         self.read(request).await
     }
@@ -198,7 +201,8 @@ impl TypesenseSearch {
 
     async fn drop_collection(&self, generation: i32) -> Result<(), EngineError> {
         // By its own name, never by the alias: that would resolve to what answers.
-        let collection = collections::DeleteCollectionParams { collection_name: self.collection(generation).into() };
+        let collection =
+            collections::DeleteCollectionParams { collection_name: self.collection(generation).into() };
         match collections::delete_collection(&self.patient, &collection).await {
             Ok(_) => Ok(()),
             Err(error) => match of_error(&error) {
@@ -275,8 +279,9 @@ impl Outside for TypesenseSearch {
     fn prepare(&self, generation: i32) -> OutsideFuture<'_, ()> {
         Box::pin(async move {
             self.drop_collection(generation).await?;
-            let collection =
-                collections::CreateCollectionParams { collection_schema: schema(self.collection(generation)) };
+            let collection = collections::CreateCollectionParams {
+                collection_schema: schema(self.collection(generation)),
+            };
             let created = collections::create_collection(&self.patient, &collection).await;
             created.map(drop).map_err(|error| of_error(&error))
         })
