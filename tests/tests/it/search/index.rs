@@ -18,7 +18,7 @@ async fn engine() -> (LogEnv, PostgresSearch) {
     (env, engine)
 }
 
-fn document(number: u128, title: &str) -> NodeFields {
+pub(super) fn document(number: u128, title: &str) -> NodeFields {
     NodeFields {
         id: Uuid::from_u128(number),
         kind: Some("ort".into()),
@@ -39,7 +39,7 @@ fn document(number: u128, title: &str) -> NodeFields {
     }
 }
 
-fn put(number: u128, title: &str) -> Line {
+pub(super) fn put(number: u128, title: &str) -> Line {
     Line::Put { node: Box::new(document(number, title)), position: 1 }
 }
 

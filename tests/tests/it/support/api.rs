@@ -103,6 +103,8 @@ impl Installation {
             ("NATS_RELAY_URL", self.nats.url_for(NatsUser::Relay)),
             ("STREAM_MAX_BYTES", "256MiB".to_owned()),
             ("STREAM_DEDUPE", "2m".to_owned()),
+            // Also where other engines are installed: what they do has tests of its own.
+            ("SEARCH_ENGINES", "postgres".to_owned()),
         ]
     }
 

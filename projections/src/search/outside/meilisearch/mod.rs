@@ -9,8 +9,6 @@ mod answer;
 mod http;
 mod query;
 mod settings;
-#[cfg(test)]
-mod tests;
 
 pub use adapter::MeiliSearch;
 

@@ -9,8 +9,6 @@ mod adapter;
 mod answer;
 mod query;
 mod schema;
-#[cfg(test)]
-mod tests;
 
 pub use adapter::TypesenseSearch;
 
