@@ -1,5 +1,3 @@
-use std::error::Error as StdError;
-
 /// Why an engine did not do what it was asked. Names kinds, never values, keys or addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
@@ -44,18 +42,6 @@ impl EngineError {
         } else {
             "the connection broke"
         })
-    }
-
-    /// The same, where somebody has wrapped it.
-    pub(super) fn of_wrapped(error: &(dyn StdError + 'static)) -> Self {
-        let mut source = Some(error);
-        while let Some(error) = source {
-            if let Some(error) = error.downcast_ref::<reqwest::Error>() {
-                return Self::of_transport(error);
-            }
-            source = error.source();
-        }
-        Self::Away("the request could not be sent")
     }
 
     /// Whether to leave the engine alone at once instead of after some failures.

@@ -241,6 +241,22 @@ impl Api {
         self.send(request).await
     }
 
+    /// GET of a search that this engine answers, from a position on: asked again while another
+    /// one does, which is right but not what is looked at here.
+    pub async fn get_by(&self, engine: &str, path: &str, token: &str, position: i64) -> Reply {
+        let since = std::time::Instant::now();
+        loop {
+            let reply = self.get_at(path, token, position).await;
+            assert_eq!(reply.status, 200, "{path}: {reply:?}");
+            assert!(reply.body["engine_position"].as_i64().unwrap() >= position, "{reply:?}");
+            if reply.body["engine"] == engine {
+                return reply;
+            }
+            assert!(since.elapsed() < Duration::from_secs(60), "{engine} does not answer: {reply:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub async fn command(&self, token: &str, path: &str, body: Value) -> Reply {
         self.command_with(token, path, body, &[]).await
     }

@@ -31,7 +31,7 @@ pub(super) fn of_error(error: &Error) -> EngineError {
     match error {
         Error::Other(inner) => match inner.downcast_ref::<EngineError>() {
             Some(error) => error.clone(),
-            None => EngineError::of_wrapped(&**inner),
+            None => EngineError::Away("the request could not be sent"),
         },
         Error::ParseError(_) => EngineError::Answer("no JSON of the expected form"),
         _ => EngineError::Refused("the request".to_owned()),

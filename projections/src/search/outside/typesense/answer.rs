@@ -23,7 +23,10 @@ pub(super) fn of_error<T: Debug + 'static>(error: &Error<T>) -> EngineError {
     match error {
         Error::ResponseError(response) => of_status(response.status.as_u16(), &response.content),
         Error::Reqwest(error) => EngineError::of_transport(error),
-        Error::ReqwestMiddleware(error) => EngineError::of_wrapped(error),
+        Error::ReqwestMiddleware(reqwest_middleware::Error::Reqwest(error)) => {
+            EngineError::of_transport(error)
+        }
+        Error::ReqwestMiddleware(_) => EngineError::Away("the request could not be sent"),
         Error::Serde(_) => EngineError::Answer("no JSON of the expected form"),
         Error::Io(_) => EngineError::Away("the connection broke"),
     }
