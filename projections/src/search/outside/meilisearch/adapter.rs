@@ -170,20 +170,20 @@ impl MeiliSearch {
     /// One bad document fails its whole bulk: then it is halved until the bad ones are alone.
     async fn put(&self, uid: &str, documents: &[Sent<'_>]) -> Result<Verdicts, EngineError> {
         let mut verdicts = vec![Ok(()); documents.len()];
-        let mut parts = vec![0..documents.len()];
-        while let Some(part) = parts.pop() {
-            if part.is_empty() {
+        let mut parts = vec![(0, documents.len())];
+        while let Some((from, to)) = parts.pop() {
+            if from == to {
                 continue;
             }
-            let task = self.index(uid).add_or_replace(&documents[part.clone()], Some("id")).await;
+            let task = self.index(uid).add_or_replace(&documents[from..to], Some("id")).await;
             match self.settled(task).await? {
                 TaskState::Succeeded | TaskState::Waiting => {}
                 TaskState::Canceled => return Err(EngineError::Task("canceled".to_owned())),
                 TaskState::Failed(code) if !is_of_a_document(&code) => return Err(of_failed_task(&code)),
-                TaskState::Failed(code) if part.len() == 1 => verdicts[part.start] = Err(Refused(code)),
+                TaskState::Failed(code) if to - from == 1 => verdicts[from] = Err(Refused(code)),
                 TaskState::Failed(_) => {
-                    let middle = part.start + part.len() / 2;
-                    parts.extend([part.start..middle, middle..part.end]);
+                    let middle = from + (to - from) / 2;
+                    parts.extend([(from, middle), (middle, to)]);
                 }
             }
         }
