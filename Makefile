@@ -51,5 +51,5 @@ clean-data: ## delete the private servers' data in DATA_DIR, after asking (YES=1
 	if [ -z '$(YES)' ]; then \
 		printf 'Delete all events, keys and streams in %s? [y/N] ' "$$PWD"; read answer; [ "$$answer" = y ] || exit 0; \
 	fi; \
-	flock -n lock rm -rf postgres-log postgres-keys nats redis logs sockets servers.json secrets.json \
+	flock -n lock rm -rf postgres-log postgres-keys nats redis typesense meilisearch logs sockets servers.json secrets.json \
 		|| { echo "$$PWD is in use: stop the servers first"; exit 2; }

@@ -13,7 +13,7 @@ use eventstore::{
 };
 use kernel::{Clock, Position};
 use projections::{
-    search::SearchEngine,
+    search::{Engines, outside::FeederStats},
     weave::{
         account_map::AccountMap,
         hot_views::{HotRedis, HotStats, RecentActs},
@@ -36,7 +36,9 @@ pub struct App {
     pub sealer: Sealer,
     pub positions: Positions,
     /// Who answers searches.
-    pub search: Arc<dyn SearchEngine>,
+    pub search: Engines,
+    /// Of the engines that this process feeds.
+    pub feeders: Vec<EngineFeeding>,
     pub executor: Option<Executor>,
     pub appender: Option<Appender>,
     pub precedence: Option<Precedence>,
@@ -50,6 +52,9 @@ pub struct App {
     pub registry: prometheus::Registry,
     pub openapi: bytes::Bytes,
 }
+
+/// An engine's name, and how its feeding goes.
+pub type EngineFeeding = (&'static str, FeederStats);
 
 /// The views in Redis, and what stands in for them.
 #[derive(Default)]

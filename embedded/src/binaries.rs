@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::Error;
+use crate::part::Part;
 
 /// Where Debian puts the versions of Postgres.
 const DEBIAN_POSTGRES: &str = "/usr/lib/postgresql";
@@ -104,6 +105,20 @@ impl Shelves {
         self.find("redis-server", "redis-server", "--version", (Version(6, 0), "6"), |_| true)
     }
 
+    /// Typesense or Meilisearch.
+    pub fn search(&self, part: Part) -> Result<Binary, Error> {
+        match part {
+            Part::Typesense => {
+                // It tells its version over HTTP only.
+                let mut paths = self.folders.iter().map(|folder| folder.join("typesense-server"));
+                let path = paths.find(|path| is_program(path));
+                let path = path.ok_or(Error::Missing { server: "typesense-server", needed: "27" })?;
+                Ok(Binary { libraries: unpacked_libraries(&path), path, version: Version(0, 0) })
+            }
+            _ => self.find("meilisearch", "meilisearch", "--version", (Version(1, 12), "1.12"), |_| true),
+        }
+    }
+
     /// The first that is new enough and fits; an old one is named only when there is no other.
     fn find(
         &self,
@@ -126,6 +141,14 @@ impl Shelves {
         }
         Err(too_old.unwrap_or(Error::Missing { server, needed }))
     }
+}
+
+/// Whether a search engine's program is installed; why not, otherwise.
+///
+/// # Errors
+/// [`Error::Missing`] and [`Error::TooOld`].
+pub fn installed(part: Part, search_path: &[PathBuf]) -> Result<(), Error> {
+    Shelves::new(search_path).search(part).map(drop)
 }
 
 fn ask_version(path: PathBuf, ask: &str) -> Option<Binary> {

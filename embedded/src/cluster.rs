@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tokio::task::JoinSet;
 
 use crate::binaries::Shelves;
-use crate::endpoints::{Endpoints, NatsEndpoints, NatsUsers};
+use crate::endpoints::{Endpoints, NatsEndpoints, NatsUsers, SearchEndpoint};
 use crate::error::Error;
 use crate::files;
 use crate::layout::{Layout, remove_sockets};
@@ -22,6 +22,7 @@ use crate::postgres::Postgres;
 use crate::record::{Record, RunningServer};
 use crate::redis::Redis;
 use crate::run_as::RunAs;
+use crate::search::Search;
 use crate::secrets::Secrets;
 use crate::server::Server;
 use crate::settings::{Lifetime, Settings};
@@ -35,6 +36,7 @@ enum Plan {
     Postgres(Postgres),
     Nats(Nats),
     Redis(Redis),
+    Search(Search),
 }
 
 /// Running servers. Dropping it stops them too, without waiting politely for long.
@@ -161,6 +163,9 @@ impl Cluster {
             let plan = match part {
                 Part::Nats => Plan::Nats(Nats::new(layout, shelves.nats()?, secrets, how)),
                 Part::Redis => Plan::Redis(Redis::new(layout, shelves.redis()?, secrets, how)),
+                Part::Typesense | Part::Meilisearch => {
+                    Plan::Search(Search::new(part, layout, shelves.search(part)?, secrets, how))
+                }
                 Part::Log | Part::Keys => {
                     let binary = shelves.postgres(&layout.server(part))?;
                     let run_as = RunAs::for_postgres()?;
@@ -256,6 +261,7 @@ impl Plan {
             Plan::Postgres(postgres) => postgres.start(port).await,
             Plan::Nats(nats) => nats.start(port).await,
             Plan::Redis(redis) => redis.start(port).await,
+            Plan::Search(search) => search.start(port).await,
         }
     }
 
@@ -276,6 +282,7 @@ impl Plan {
             Plan::Postgres(postgres) => postgres.fill(port, endpoints),
             Plan::Nats(nats) => nats.fill(port, endpoints),
             Plan::Redis(redis) => redis.fill(port, endpoints),
+            Plan::Search(search) => search.fill(port, endpoints),
         }
     }
 
@@ -284,6 +291,7 @@ impl Plan {
             Plan::Postgres(postgres) => postgres.version(),
             Plan::Nats(nats) => nats.version(),
             Plan::Redis(redis) => redis.version(),
+            Plan::Search(search) => search.version(),
         }
     }
 }
@@ -309,5 +317,7 @@ fn nothing_yet() -> Endpoints {
         keys_database_url: none(),
         nats: NatsEndpoints { url: none(), users },
         redis_url: none(),
+        typesense: SearchEndpoint::default(),
+        meilisearch: SearchEndpoint::default(),
     }
 }

@@ -19,6 +19,17 @@ pub struct Endpoints {
     pub keys_database_url: String,
     pub nats: NatsEndpoints,
     pub redis_url: String,
+    #[serde(default)]
+    pub typesense: SearchEndpoint,
+    #[serde(default)]
+    pub meilisearch: SearchEndpoint,
+}
+
+/// A search engine and its key; both empty when it was not started.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SearchEndpoint {
+    pub url: String,
+    pub key: String,
 }
 
 /// NATS with one password per user.
@@ -89,6 +100,12 @@ impl NatsEndpoints {
     }
 }
 
+impl fmt::Debug for SearchEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SearchEndpoint").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for NatsEndpoints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NatsEndpoints").field("url", &self.url).finish_non_exhaustive()
@@ -108,6 +125,8 @@ impl fmt::Debug for Endpoints {
             .field("keys_database_url", &without_password(&self.keys_database_url))
             .field("nats", &self.nats.url)
             .field("redis_url", &without_password(&self.redis_url))
+            .field("typesense", &self.typesense)
+            .field("meilisearch", &self.meilisearch)
             .finish_non_exhaustive()
     }
 }
@@ -146,6 +165,8 @@ mod tests {
                 },
             },
             redis_url: "redis://:geheim@h:1".into(),
+            typesense: SearchEndpoint { url: "http://h:1".into(), key: "geheim".into() },
+            meilisearch: SearchEndpoint { url: "http://h:2".into(), key: "geheim".into() },
         };
         let text = format!("{endpoints:?} {:?} {:?}", endpoints.nats, endpoints.nats.users);
         assert!(!text.contains("geheim"), "{text}");

@@ -1,5 +1,6 @@
 //! Private servers as child processes: Postgres for the log, a second small Postgres for
-//! the key store, NATS with JetStream, Redis. They are the default when no URL is
+//! the key store, NATS with JetStream, Redis, and Typesense and Meilisearch where they are
+//! installed. They are the default when no URL is
 //! configured, and what the tests run on.
 //!
 //! A walk through one start:
@@ -37,14 +38,16 @@ mod process;
 mod record;
 mod redis;
 mod run_as;
+mod search;
 mod secrets;
 mod server;
 mod settings;
 mod spawn;
 
 pub use attach::Handle;
+pub use binaries::installed;
 pub use cluster::Cluster;
-pub use endpoints::{Endpoints, NatsEndpoints, NatsUser, NatsUsers};
+pub use endpoints::{Endpoints, NatsEndpoints, NatsUser, NatsUsers, SearchEndpoint};
 pub use error::Error;
 pub use part::{Part, Parts};
 pub use rustix::process::Signal;

@@ -81,6 +81,8 @@ fn is_program(part: Part, program: &str) -> bool {
         Part::Nats => program.starts_with("nats-server"),
         // Debian's redis-server is a link to redis-check-rdb.
         Part::Redis => program.starts_with("redis"),
+        Part::Typesense => program.starts_with("typesense"),
+        Part::Meilisearch => program.starts_with("meilisearch"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The four servers and the choice among them.
+//! The servers and the choice among them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,11 +17,16 @@ pub enum Part {
     Nats,
     /// Redis.
     Redis,
+    /// Typesense; only where its program is installed.
+    Typesense,
+    /// Meilisearch; only where its program is installed.
+    Meilisearch,
 }
 
 impl Part {
     /// Every part, in the order in which they are named to people.
-    pub const ALL: [Part; 4] = [Part::Log, Part::Keys, Part::Nats, Part::Redis];
+    pub const ALL: [Part; 6] =
+        [Part::Log, Part::Keys, Part::Nats, Part::Redis, Part::Typesense, Part::Meilisearch];
 
     /// The word used on the command line and in `servers.json`.
     pub fn name(self) -> &'static str {
@@ -30,6 +35,8 @@ impl Part {
             Part::Keys => "keys",
             Part::Nats => "nats",
             Part::Redis => "redis",
+            Part::Typesense => "typesense",
+            Part::Meilisearch => "meilisearch",
         }
     }
 
@@ -41,6 +48,8 @@ impl Part {
             Part::Keys => "postgres-keys",
             Part::Nats => "nats",
             Part::Redis => "redis",
+            Part::Typesense => "typesense",
+            Part::Meilisearch => "meilisearch",
         }
     }
 }
@@ -52,6 +61,8 @@ impl fmt::Display for Part {
             Part::Keys => "Postgres (keys)",
             Part::Nats => "NATS",
             Part::Redis => "Redis",
+            Part::Typesense => "Typesense",
+            Part::Meilisearch => "Meilisearch",
         })
     }
 }
@@ -63,30 +74,43 @@ impl FromStr for Part {
         Part::ALL
             .into_iter()
             .find(|part| part.name() == word)
-            .ok_or_else(|| format!("`{word}` is none of log, keys, nats, redis"))
+            .ok_or_else(|| format!("`{word}` is none of log, keys, nats, redis, typesense, meilisearch"))
     }
 }
 
-/// Which servers to run. The default is all of them.
+/// Which servers to run. The default is all that are always needed: the search engines are
+/// optional, see [`installed`](crate::installed).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     pub log: bool,
     pub keys: bool,
     pub nats: bool,
     pub redis: bool,
+    pub typesense: bool,
+    pub meilisearch: bool,
 }
 
 impl Default for Parts {
     fn default() -> Parts {
-        Parts { log: true, keys: true, nats: true, redis: true }
+        Parts { log: true, keys: true, nats: true, redis: true, ..Parts::NONE }
     }
 }
 
 impl Parts {
+    pub const NONE: Parts =
+        Parts { log: false, keys: false, nats: false, redis: false, typesense: false, meilisearch: false };
+
     /// Exactly these.
     pub fn only(parts: &[Part]) -> Parts {
         let has = |part| parts.contains(&part);
-        Parts { log: has(Part::Log), keys: has(Part::Keys), nats: has(Part::Nats), redis: has(Part::Redis) }
+        Parts {
+            log: has(Part::Log),
+            keys: has(Part::Keys),
+            nats: has(Part::Nats),
+            redis: has(Part::Redis),
+            typesense: has(Part::Typesense),
+            meilisearch: has(Part::Meilisearch),
+        }
     }
 
     pub fn contains(self, part: Part) -> bool {
@@ -95,6 +119,8 @@ impl Parts {
             Part::Keys => self.keys,
             Part::Nats => self.nats,
             Part::Redis => self.redis,
+            Part::Typesense => self.typesense,
+            Part::Meilisearch => self.meilisearch,
         }
     }
 

@@ -18,6 +18,10 @@ pub struct Secrets {
     pub keys_app: String,
     pub nats: NatsUsers,
     pub redis: String,
+    #[serde(default = "password")]
+    pub typesense: String,
+    #[serde(default = "password")]
+    pub meilisearch: String,
 }
 
 impl Secrets {
@@ -27,7 +31,10 @@ impl Secrets {
         // Missing, unreadable and damaged end alike: new passwords cost nothing, because
         // whoever owns the data folder can set them.
         let stored = fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        if let Some(secrets) = stored {
+        if let Some(stored) = stored {
+            let secrets: Secrets = stored;
+            // A file of an earlier version lacks some, which have just been made.
+            secrets.store(path)?;
             return Ok((secrets, false));
         }
         Ok((Secrets::random(), true))
@@ -50,6 +57,8 @@ impl Secrets {
             keys_app: password(),
             nats: NatsUsers { relay: password(), app: password(), redactor: password(), admin: password() },
             redis: password(),
+            typesense: password(),
+            meilisearch: password(),
         }
     }
 }

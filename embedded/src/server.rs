@@ -165,6 +165,6 @@ pub fn stop_steps(part: Part, bound: Duration) -> Vec<(Signal, Duration)> {
         Part::Log | Part::Keys => {
             vec![(Signal::INT, bound), (Signal::QUIT, Duration::from_secs(5)), last]
         }
-        Part::Nats | Part::Redis => vec![(Signal::TERM, bound), last],
+        Part::Nats | Part::Redis | Part::Typesense | Part::Meilisearch => vec![(Signal::TERM, bound), last],
     }
 }

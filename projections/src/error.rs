@@ -1,5 +1,7 @@
 use eventstore::{StoreError, failure_kind, keys::KeyError, seal::OpenError};
 
+use crate::search::outside::EngineError;
+
 /// Why a query has no answer. Messages name causes and places, never values.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -18,6 +20,9 @@ pub enum ReadError {
     /// The log, where a query reads it itself.
     #[error(transparent)]
     Log(#[from] StoreError),
+    /// A search engine of its own; the next one can be asked.
+    #[error("the search engine {0} {1}")]
+    Engine(&'static str, EngineError),
     /// A row holds what no fold of this code writes.
     #[error("a row of `{0}` holds an unknown value")]
     Row(&'static str),

@@ -2,7 +2,7 @@ use eventstore::{
     StoreError, epoch::AdvanceError, generation::GenerationError, keys::KeyError, relay::RelayError,
     seal::OpenError, stream::StreamError, subscription::RetryError,
 };
-use projections::weave::hot_views::HotError;
+use projections::{search::outside::OutsideError, weave::hot_views::HotError};
 use serde_json::{Value, json};
 
 /// Why a command has no answer. One sentence each, for an operator at three in the morning.
@@ -52,6 +52,21 @@ impl From<HotError> for Failure {
         match error {
             HotError::Store(error) => error.into(),
             error => Self::could_not_run(format!("the hot views: {error}")),
+        }
+    }
+}
+
+impl From<OutsideError> for Failure {
+    fn from(error: OutsideError) -> Self {
+        match error {
+            OutsideError::Store(error) => error.into(),
+            OutsideError::Interrupted => Self::Interrupted(
+                "interrupted; what answers is as it was, the same command begins anew".to_owned(),
+            ),
+            different @ (OutsideError::Different(_) | OutsideError::NothingRetained) => {
+                Self::refused(different)
+            }
+            error => Self::could_not_run(error),
         }
     }
 }

@@ -6,14 +6,14 @@ use eventstore::{
     seal::Sealer,
 };
 use kernel::{Clock, SystemClock};
-use projections::{search::PostgresSearch, weave::hot_views::RecentActs};
+use projections::weave::hot_views::RecentActs;
 use prometheus::Registry;
 
 use super::{
     BootError, Running, databases, demo, dev,
     migrate::migrate,
     parts::{self, Stops},
-    places::{Places, Wanted, find},
+    places::{Others, Places, Wanted, find},
 };
 use crate::{
     app::{App, Hot},
@@ -60,9 +60,9 @@ pub async fn build_with(
         Some(_) => SigningKey::load(&key_path)?,
         None => SigningKey::load_or_create(&key_path)?,
     };
-    let ServeSettings { place, database, key_store, stream, redis, .. } = settings;
+    let ServeSettings { place, database, key_store, stream, redis, search, .. } = settings;
     let secrets = Secrets { key, kek: databases::load_kek(place, key_store)? };
-    let wanted = Wanted { place, database, key_store, others: Some((stream, redis)) };
+    let wanted = Wanted { place, database, key_store, others: Some(Others { stream, redis, search }) };
     let mut places = find(wanted, progress).await?;
     let stops = Stops::default();
     match up(settings, &places, secrets, clock, &stops, progress).await {
@@ -99,7 +99,8 @@ async fn up(
 ) -> Result<Arc<Edge>, BootError> {
     migrate(places, progress).await?;
     let databases = databases::open(places, kek).await?;
-    let parts = parts::begin(settings, places, &databases, &clock, stops).await?;
+    let registry = Registry::new();
+    let parts = parts::begin(settings, places, &databases, (&clock, &registry), stops).await?;
     if let (true, Some(executor)) = (places.private_log, &parts.executor) {
         let head = log::head(databases.commands.pg()).await;
         let first_start = head.map_err(|error| BootError::Dev(error.to_string()))?.position == 0;
@@ -112,7 +113,6 @@ async fn up(
         }
     }
     let collections = crate::collections();
-    let registry = Registry::new();
     let metrics = HttpMetrics::new(&registry).map_err(|error| BootError::Other(error.to_string()))?;
     let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
     let app = Arc::new(App {
@@ -121,7 +121,8 @@ async fn up(
         lanes: Lanes::new(databases::READS as usize),
         log: databases.commands.clone(),
         reads: databases.reads.clone(),
-        search: Arc::new(PostgresSearch::new(databases.reads.clone())),
+        search: parts.search,
+        feeders: parts.feeders,
         sealer: Sealer::new(Arc::clone(&keys)),
         keys,
         positions: parts.positions,

@@ -12,10 +12,14 @@ use eventstore::{
     subscription::{Positions, Runner, RunnerOptions, Stats, stream_tail},
 };
 use kernel::Clock;
-use projections::weave::{
-    account_map::{AccountMap, Follower},
-    hot_views::{Feeder, HotRedis, HotStats},
+use projections::{
+    search::{Engines, PostgresSearch, outside::Feeder as EngineFeeder},
+    weave::{
+        account_map::{AccountMap, Follower},
+        hot_views::{Feeder, HotRedis, HotStats},
+    },
 };
+use prometheus::Registry;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -25,7 +29,11 @@ use super::{
     reactors::{self, Reacting},
     streams,
 };
-use crate::settings::{Role, ServeSettings};
+use crate::{
+    app::EngineFeeding,
+    metrics::SearchMetrics,
+    settings::{Role, ServeSettings},
+};
 
 /// What runs in this process besides HTTP.
 pub(super) struct Parts {
@@ -42,6 +50,8 @@ pub(super) struct Parts {
     pub account_map: Option<AccountMap>,
     pub hot: Option<HotRedis>,
     pub hot_stats: Option<HotStats>,
+    pub search: Engines,
+    pub feeders: Vec<EngineFeeding>,
 }
 
 /// Ends the parts in the order in which they feed each other.
@@ -60,7 +70,7 @@ pub(super) async fn begin(
     settings: &ServeSettings,
     places: &Places,
     databases: &Databases,
-    clock: &Arc<dyn Clock>,
+    (clock, registry): (&Arc<dyn Clock>, &Registry),
     stops: &Stops,
 ) -> Result<Parts, BootError> {
     let roles = &settings.roles;
@@ -75,6 +85,14 @@ pub(super) async fn begin(
     };
     let hot = places.redis.as_ref().map(|url| HotRedis::open(url.expose())).transpose();
     let hot = hot.map_err(|_| BootError::Url("REDIS_URL", "redis://user:password@host:port"))?;
+    let outside = places.engines.open(&settings.search.search_namespace, &databases.reads)?;
+    let metrics = SearchMetrics::new(registry).map_err(|error| BootError::Other(error.to_string()))?;
+    let search = Engines::new(
+        outside.clone(),
+        PostgresSearch::new(databases.reads.clone()),
+        databases.background.pg().clone(),
+        metrics,
+    );
     let mut parts = Parts {
         appender: None,
         precedence: None,
@@ -88,6 +106,8 @@ pub(super) async fn begin(
         account_map: None,
         hot,
         hot_stats: None,
+        search,
+        feeders: Vec::new(),
     };
     if roles.has(Role::Command) || roles.has(Role::Reactor) {
         let log = databases.commands.clone();
@@ -135,8 +155,19 @@ pub(super) async fn begin(
             parts.hot_stats = Some(feeder.stats());
             stops.tasks.spawn(feeder.run(stops.background.clone()));
         }
+        for search in outside {
+            let engine = Arc::clone(search.engine());
+            let name = engine.name();
+            let mut feeder = EngineFeeder::new(engine, databases.background.pg().clone(), committed());
+            if let Some(breaker) = parts.search.breaker(name) {
+                feeder = feeder.with_breaker(breaker);
+            }
+            parts.feeders.push((name, feeder.stats()));
+            stops.tasks.spawn(feeder.run(stops.background.clone()));
+        }
     }
     if roles.has(Role::Query) {
+        stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));
         let (map, keys) = (AccountMap::new(), Arc::new(databases.keys.clone()));
         let follower = Follower::new(map.clone(), databases.reads.clone(), Sealer::new(keys));
         parts.account_map = Some(map);

@@ -3,9 +3,13 @@ use std::str::FromStr;
 use embedded::{Cluster, Endpoints, Handle, NatsUser, Part, Parts};
 use sqlx::postgres::PgConnectOptions;
 
-use super::{BootError, Progress};
+use super::{
+    BootError, Progress,
+    engines::{self, EnginePlaces},
+};
 use crate::settings::{
-    DatabaseSettings, KeyStoreSettings, PlaceSettings, RedisSettings, SecretText, StreamSettings,
+    DatabaseSettings, KeyStoreSettings, PlaceSettings, RedisSettings, SearchSettings, SecretText,
+    StreamSettings,
 };
 
 /// A database, as the application and as its owner.
@@ -34,6 +38,7 @@ pub(super) struct Places {
     /// NATS as the application and as the relay.
     pub nats: (SecretText, SecretText),
     pub redis: Option<SecretText>,
+    pub engines: EnginePlaces,
     /// The log is on a private server.
     pub private_log: bool,
     pub private_nats: bool,
@@ -44,8 +49,15 @@ pub(super) struct Wanted<'a> {
     pub place: &'a PlaceSettings,
     pub database: &'a DatabaseSettings,
     pub key_store: &'a KeyStoreSettings,
-    /// `None`: neither NATS nor Redis are needed.
-    pub others: Option<(&'a StreamSettings, &'a RedisSettings)>,
+    /// `None`: nothing but databases is needed.
+    pub others: Option<Others<'a>>,
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Others<'a> {
+    pub stream: &'a StreamSettings,
+    pub redis: &'a RedisSettings,
+    pub search: &'a SearchSettings,
 }
 
 /// Starts or attaches to what has no URL.
@@ -55,8 +67,10 @@ pub(super) async fn find(wanted: Wanted<'_>, progress: Progress<'_>) -> Result<P
     let parts = Parts {
         log: database.database_url.is_none(),
         keys: key_store.keys_database_url.is_none(),
-        nats: others.is_some_and(|(stream, _)| stream.nats_url.is_none()),
-        redis: others.is_some_and(|(_, redis)| redis.redis_url.is_none()),
+        nats: others.is_some_and(|others| others.stream.nats_url.is_none()),
+        redis: others.is_some_and(|others| others.redis.redis_url.is_none()),
+        typesense: others.is_some_and(|others| engines::is_private(Part::Typesense, others.search)),
+        meilisearch: others.is_some_and(|others| engines::is_private(Part::Meilisearch, others.search)),
     };
     let servers = if parts.iter().next().is_some() {
         let settings = embedded::Settings { parts, ..embedded::Settings::new(&place.data_dir) };
@@ -78,11 +92,15 @@ pub(super) async fn find(wanted: Wanted<'_>, progress: Progress<'_>) -> Result<P
             }
             None => database_of(urls.keys, "", ""),
         }?,
-        nats: others.map_or_else(|| (none(), none()), |(stream, _)| nats(stream, endpoints)),
-        redis: others.and_then(|(_, redis)| {
+        nats: others.map_or_else(|| (none(), none()), |others| nats(others.stream, endpoints)),
+        redis: others.and_then(|Others { redis, .. }| {
             let private = || endpoints.map(|endpoints| SecretText::from(endpoints.redis_url.clone()));
             redis.redis_url.clone().or_else(private)
         }),
+        engines: match others {
+            Some(others) => EnginePlaces::of(others.search, endpoints)?,
+            None => EnginePlaces::default(),
+        },
         private_log: parts.contains(Part::Log),
         private_nats: parts.contains(Part::Nats),
         servers,

@@ -7,7 +7,7 @@ use eventstore::{
     subscription::Condition,
 };
 use kernel::Position;
-use projections::weave::hot_views::HotCondition;
+use projections::{search::SearchEngine, weave::hot_views::HotCondition};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -93,8 +93,27 @@ pub(super) async fn projections(app: &App) -> Outcome {
     }
 }
 
-/// The engine that answers, and how far behind it is.
+/// The engine that answers, and how far behind it is; one that is configured and not asked is
+/// something to look at.
 pub(super) async fn search(app: &App) -> Outcome {
+    let engines = app.search.health();
+    let out: Vec<String> = engines
+        .iter()
+        .filter(|engine| !engine.eligible)
+        .map(|engine| match (&engine.problem, engine.lag) {
+            (Some(problem), _) => format!("{} {problem}", engine.name),
+            (None, Some(lag)) => format!("{} is {lag} events behind", engine.name),
+            (None, None) => format!("{} was not looked at yet", engine.name),
+        })
+        .collect();
+    if !out.is_empty() {
+        let detail = format!("{}; {} answers", out.join("; "), app.search.name());
+        return Err((Status::Degraded, detail));
+    }
+    if let Some(first) = engines.first() {
+        let lag = first.lag.unwrap_or_default();
+        return Ok(format!("{} answers, {lag} events behind", first.name));
+    }
     match app.search.standing().await {
         Ok(standing) if standing.lag > LATE => {
             let detail = format!("{} is {} events behind", app.search.name(), standing.lag);

@@ -58,6 +58,7 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         let position = map.standing().map_or(0, |standing| standing.position);
         set("account_map_position", "How far the accounts on the map are.", position as f64)?;
     }
+    engines(app, into).await?;
     projections(app, into).await?;
     database(app, into).await
 }
@@ -75,6 +76,39 @@ fn reactors(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
         lag.with_label_values(&[name]).set(stats.lag() as f64);
         steps.with_label_values(&[name]).set(stats.steps() as f64);
         troubles.with_label_values(&[name]).set(stats.troubles() as f64);
+    }
+    Ok(())
+}
+
+/// The search engines beside Postgres.
+async fn engines(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
+    let family = |name: &str, help: &str| -> Result<GaugeVec, prometheus::Error> {
+        let gauge = GaugeVec::new(Opts::new(name, help), &["engine"])?;
+        into.register(Box::new(gauge.clone()))?;
+        Ok(gauge)
+    };
+    let eligible = family("search_engine_eligible", "1 while queries are sent to it.")?;
+    let open = family("search_breaker_open", "1 while its failures keep queries away.")?;
+    let lag = family("search_engine_lag_events", "Events it has not taken.")?;
+    for engine in app.search.health() {
+        eligible.with_label_values(&[engine.name]).set(f64::from(u8::from(engine.eligible)));
+        open.with_label_values(&[engine.name]).set(f64::from(u8::from(engine.breaker_open)));
+        if let Some(events) = engine.lag {
+            lag.with_label_values(&[engine.name]).set(events as f64);
+        }
+    }
+    let documents = family("search_indexed_documents_total", "Documents sent to it by this process.")?;
+    let seconds = family("search_index_seconds_total", "Time that took, with the answers.")?;
+    let builds = family("search_engine_builds_total", "Times it held nothing of this log.")?;
+    for (engine, stats) in &app.feeders {
+        let stats = stats.snapshot();
+        documents.with_label_values(&[engine]).set(stats.documents as f64);
+        seconds.with_label_values(&[engine]).set(stats.spent.as_secs_f64());
+        builds.with_label_values(&[engine]).set(stats.builds as f64);
+    }
+    let size = family("search_engine_bytes", "Memory (Typesense) or database (Meilisearch) it uses.")?;
+    for (engine, bytes) in timeout(PATIENCE, app.search.sizes()).await.unwrap_or_default() {
+        size.with_label_values(&[engine]).set(bytes as f64);
     }
     Ok(())
 }

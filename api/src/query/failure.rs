@@ -23,6 +23,7 @@ impl From<ReadError> for Problem {
             ReadError::NotBuilt(_) => true,
             ReadError::Database(error) => is_transient(error),
             ReadError::Keys(error) | ReadError::Open(OpenError::Keys(error)) => key_store_away(error),
+            ReadError::Engine(..) => true,
             ReadError::Log(_) | ReadError::Open(_) | ReadError::Row(_) => false,
         };
         explained(away, &error)

@@ -4,12 +4,14 @@ use uuid::Uuid;
 
 use super::{
     AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
-    PlaceSettings, PrecedenceSettings, RedisSettings, Roles, Span, StreamSettings, TelemetrySettings,
+    PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span, StreamSettings,
+    TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\
 Every option is also an environment variable of the same name in capitals: --data-dir is DATA_DIR.
-Without URLs, private Postgres, key store, NATS and Redis run as child processes under DATA_DIR.
+Without URLs, private Postgres, key store, NATS and Redis run as child processes under DATA_DIR, and
+Typesense and Meilisearch where they are installed.
 
 Examples:
   api                                        serve on 127.0.0.1:8080, everything under ./data
@@ -63,6 +65,8 @@ pub struct ServeSettings {
     pub stream: StreamSettings,
     #[command(flatten)]
     pub redis: RedisSettings,
+    #[command(flatten)]
+    pub search: SearchSettings,
     #[command(flatten)]
     pub auth: AuthSettings,
     #[command(flatten)]

@@ -4,14 +4,6 @@ use clap::Args;
 /// named at the start when they are set, so that nobody believes they do something.
 #[derive(Debug, Clone, Args)]
 pub struct LaterSettings {
-    #[arg(long, env = "TYPESENSE_URL", hide = true)]
-    typesense_url: Option<String>,
-    #[arg(long, env = "TYPESENSE_API_KEY", hide = true, hide_env_values = true)]
-    typesense_api_key: Option<super::SecretText>,
-    #[arg(long, env = "MEILI_URL", hide = true)]
-    meili_url: Option<String>,
-    #[arg(long, env = "MEILI_API_KEY", hide = true, hide_env_values = true)]
-    meili_api_key: Option<super::SecretText>,
     #[arg(long, env = "TRUSTED_PROXIES", hide = true)]
     trusted_proxies: Option<String>,
     #[arg(long, env = "CORS_ORIGINS", hide = true)]
@@ -28,10 +20,6 @@ impl LaterSettings {
     /// Which of them are set.
     pub fn set(&self) -> impl Iterator<Item = &'static str> {
         [
-            ("TYPESENSE_URL", self.typesense_url.is_some()),
-            ("TYPESENSE_API_KEY", self.typesense_api_key.is_some()),
-            ("MEILI_URL", self.meili_url.is_some()),
-            ("MEILI_API_KEY", self.meili_api_key.is_some()),
             ("TRUSTED_PROXIES", self.trusted_proxies.is_some()),
             ("CORS_ORIGINS", self.cors_origins.is_some()),
             ("SMTP_URL", self.smtp_url.is_some()),

@@ -19,7 +19,7 @@ struct Arguments {
     /// Folder for everything the servers write.
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     data_dir: PathBuf,
-    /// Only these: log, keys, nats, redis.
+    /// Only these: log, keys, nats, redis, typesense, meilisearch; the first four when absent.
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Print shell exports (with passwords) on standard output, then `ready`.
@@ -84,6 +84,14 @@ fn print_env(endpoints: &Endpoints, parts: Parts) {
     }
     if parts.redis {
         export("REDIS_URL", &endpoints.redis_url);
+    }
+    if parts.typesense {
+        export("TYPESENSE_URL", &endpoints.typesense.url);
+        export("TYPESENSE_API_KEY", &endpoints.typesense.key);
+    }
+    if parts.meilisearch {
+        export("MEILI_URL", &endpoints.meilisearch.url);
+        export("MEILI_API_KEY", &endpoints.meilisearch.key);
     }
 }
 

@@ -13,5 +13,5 @@ pub use audit::{AUDIT_WINDOW, AuditEvent, AuditFilter, AuditPage, audit_events};
 pub use head::{Head, head, partitions_ahead, wait_free_snapshot_age};
 pub use page::{PageLimit, read_page};
 pub use snapshot::{Snapshot, load_snapshot, save_snapshot};
-pub use stream::{LoadedStream, StreamVersion, load_stream, stream_versions};
+pub use stream::{LoadedStream, StreamVersion, load_stream, load_streams, stream_versions};
 pub use upkeep::{Upkeep, Upkept};

@@ -7,6 +7,24 @@ use uuid::Uuid;
 use super::page::{name, raw};
 use crate::StoreError;
 
+/// A statement's row as an event; each statement has a row type of its own.
+macro_rules! recorded {
+    ($row:ident) => {
+        Ok(RecordedEvent {
+            position: $row.position,
+            event_id: $row.event_id,
+            aggregate_type: name($row.aggregate_type)?,
+            aggregate_id: $row.aggregate_id,
+            version: $row.version,
+            event_type: name($row.event_type)?,
+            schema_version: $row.schema_version,
+            payload: raw($row.payload)?,
+            metadata: raw($row.metadata)?,
+            recorded_at: $row.recorded_at,
+        })
+    };
+}
+
 /// The events of one aggregate after a version, oldest first.
 #[derive(Debug, Clone)]
 pub struct LoadedStream {
@@ -31,24 +49,17 @@ pub async fn load_stream(
     after: Version,
 ) -> Result<LoadedStream, StoreError> {
     let rows = sqlx::query_file!("src/log/sql/load_stream.sql", aggregate_id, after).fetch_all(db).await?;
-    let events = rows
-        .into_iter()
-        .map(|row| {
-            Ok(RecordedEvent {
-                position: row.position,
-                event_id: row.event_id,
-                aggregate_type: name(row.aggregate_type)?,
-                aggregate_id: row.aggregate_id,
-                version: row.version,
-                event_type: name(row.event_type)?,
-                schema_version: row.schema_version,
-                payload: raw(row.payload)?,
-                metadata: raw(row.metadata)?,
-                recorded_at: row.recorded_at,
-            })
-        })
-        .collect::<Result<_, StoreError>>()?;
+    let events = rows.into_iter().map(|row| recorded!(row)).collect::<Result<_, StoreError>>()?;
     Ok(LoadedStream { events })
+}
+
+/// Every event of some aggregates: by aggregate, each one's oldest first.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub async fn load_streams(db: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<RecordedEvent>, StoreError> {
+    let rows = sqlx::query_file!("src/log/sql/load_streams.sql", ids).fetch_all(db).await?;
+    rows.into_iter().map(|row| recorded!(row)).collect()
 }
 
 /// The present versions of some aggregates; those that do not exist are missing in the answer.

@@ -30,7 +30,8 @@ pub trait SearchEngine: Send + Sync {
     ///
     /// # Errors
     /// [`ReadError`] when the engine cannot be asked or was never filled.
-    fn suggest<'a>(&'a self, prefix: &'a str, limit: u8) -> EngineFuture<'a, Suggestions>;
+    fn suggest<'a>(&'a self, prefix: &'a str, limit: u8, at_least: Position)
+    -> EngineFuture<'a, Suggestions>;
 
     /// Whether it answers, and how far behind the log it is: an engine is asked only while it is
     /// both healthy and caught up.
@@ -56,6 +57,9 @@ pub struct SearchQuery {
     /// Held within 1..=100.
     pub limit: u16,
     pub cursor: Option<SearchCursor>,
+    /// An engine that has not come this far must not answer. The engine in Postgres does not look
+    /// at it: who asks has waited for the read model.
+    pub at_least: Position,
 }
 
 /// A node that was found.

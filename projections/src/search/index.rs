@@ -1,3 +1,4 @@
+use kernel::Position;
 use uuid::Uuid;
 
 use super::{EngineFuture, SearchEngine};
@@ -20,7 +21,11 @@ pub trait SearchIndex: SearchEngine {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Line {
     /// Nodes that nobody may find, too: an engine keeps no words of them.
-    Put(Box<NodeFields>),
+    Put {
+        node: Box<NodeFields>,
+        /// Of the node's last change.
+        position: Position,
+    },
     /// A removed node.
     Remove(Uuid),
 }
@@ -29,7 +34,7 @@ impl Line {
     #[must_use]
     pub const fn id(&self) -> Uuid {
         match self {
-            Self::Put(node) => node.id,
+            Self::Put { node, .. } => node.id,
             Self::Remove(id) => *id,
         }
     }

@@ -13,6 +13,9 @@ pub enum Command {
         /// Read models to compare; all of them when absent.
         #[arg(value_name = "NAME")]
         names: Vec<String>,
+        /// Write documents of search engines anew that differ. Other read models are rebuilt.
+        #[arg(long)]
+        repair: bool,
     },
     /// Build read models anew from the log while the present ones serve, then switch.
     #[command(after_help = help::REBUILD)]

@@ -39,6 +39,27 @@ pub struct Common {
     /// Redis of the hot views; the private server when absent.
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL", global = true, help_heading = WHERE)]
     pub redis_url: Option<SecretUrl>,
+    /// Typesense; the one that `api` runs privately when absent.
+    #[arg(long, env = "TYPESENSE_URL", value_name = "URL", global = true, help_heading = WHERE)]
+    pub typesense_url: Option<String>,
+    /// Key of Typesense.
+    #[arg(long, env = "TYPESENSE_API_KEY", hide_env_values = true, value_name = "KEY", global = true, help_heading = WHERE)]
+    pub typesense_api_key: Option<SecretUrl>,
+    /// File with that key.
+    #[arg(long, env = "TYPESENSE_API_KEY_FILE", value_name = "FILE", global = true, help_heading = WHERE)]
+    pub typesense_api_key_file: Option<PathBuf>,
+    /// Meilisearch; the one that `api` runs privately when absent.
+    #[arg(long, env = "MEILI_URL", value_name = "URL", global = true, help_heading = WHERE)]
+    pub meili_url: Option<String>,
+    /// Key of Meilisearch.
+    #[arg(long, env = "MEILI_API_KEY", hide_env_values = true, value_name = "KEY", global = true, help_heading = WHERE)]
+    pub meili_api_key: Option<SecretUrl>,
+    /// File with that key.
+    #[arg(long, env = "MEILI_API_KEY_FILE", value_name = "FILE", global = true, help_heading = WHERE)]
+    pub meili_api_key_file: Option<PathBuf>,
+    /// What the names of collections and indexes begin with.
+    #[arg(long, env = "SEARCH_NAMESPACE", default_value = "weltgewebe", value_name = "NAME", global = true, help_heading = WHERE)]
+    pub search_namespace: String,
     #[command(flatten)]
     pub stream: StreamPolicy,
     /// Which log lines are written to standard error: a level or directives such as `info,sqlx=warn`.

@@ -20,6 +20,7 @@ What to do when …
   something looks wrong                    replay status
   a page shows old or wrong data           replay verify, then replay rebuild <name>
   a rebuild made it worse                  replay rollback <name>
+  a search misses what is there            replay verify search --repair
   trending looks wrong                     replay verify hot_views, then replay rebuild hot_views
   an answer says `stale: true`             replay parked list, then retry or skip
   the relay reports a fork                 replay stream verify, then replay stream rebuild
@@ -48,12 +49,14 @@ pub const VERIFY: &str = concat!(
 Folds the whole log into scratch tables and compares every row with what is served, by hash first.
 Commands and reads go on meanwhile; each read model stands still for the moment its hashes are taken.
 Keys that are parked are named and not compared.
-The views in Redis are compared as well (hot_views), every key of them, where there is a Redis.
+The views in Redis are compared as well (hot_views), every key of them, where there is a Redis; so are
+the search engines beside Postgres (search, or typesense and meilisearch) by id and position, in buckets.
 
 Examples:
   replay verify                     all read models
   replay verify node_page           one of them
   replay verify hot_views           the views in Redis
+  replay verify search --repair     the search engines; what differs is written anew
   replay verify --json | jq '.read_models[] | select(.difference)'
 ",
     exit_codes!("a difference: the first one of each read model is named")
@@ -64,6 +67,7 @@ pub const REBUILD: &str = concat!(
 Builds the next generation beside the present one, compares it with the log, then switches the views
 in one transaction. The one before is kept and fed for a day: `replay rollback` goes back to it.
 The views in Redis (hot_views) are built the same way; of them only the new generation is kept.
+Search engines (typesense, meilisearch) fill a collection or index beside, compare it, and switch.
 Interrupted or killed, the same command goes on where it stopped.
 
 Examples:

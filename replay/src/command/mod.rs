@@ -1,5 +1,6 @@
 //! One file per command. Each opens what it needs, works, and closes it again.
 
+mod engines;
 mod epoch;
 mod hot;
 mod names;
@@ -52,7 +53,7 @@ const fn need(command: &Command) -> Need {
 async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure> {
     match command {
         Command::Status => status::run(context).await,
-        Command::Verify { names } => verify::run(context, names).await,
+        Command::Verify { names, repair } => verify::run(context, names, *repair).await,
         Command::Rebuild(arguments) => rebuild::run(context, arguments).await,
         Command::Rollback { name } => rebuild::rollback(context, name).await,
         Command::Stream(StreamCommand::Verify { from, to }) => stream::verify(context, *from, *to).await,

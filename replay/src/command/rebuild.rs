@@ -1,8 +1,11 @@
 use eventstore::generation::{self, Rebuilt};
-use projections::weave::hot_views::{Built, NAME};
+use projections::{
+    search::outside,
+    weave::hot_views::{Built, NAME},
+};
 use serde::Serialize;
 
-use super::{Context, hot, names, verify::Rows, watching::Watching};
+use super::{Context, engines, hot, names, verify::Rows, watching::Watching};
 use crate::{
     Answer, Failure,
     cli::RebuildArguments,
@@ -41,7 +44,22 @@ pub async fn run(context: Context<'_>, arguments: &RebuildArguments) -> Result<A
         lines.push(format!("{NAME}: generation {generation} is live at position {at}, all others are gone"));
         models.push(One::of_hot(generation, position));
     }
+    for (name, rebuilt) in Box::pin(engines::rebuild(context, chosen.engines)).await? {
+        lines.push(engine_line(name, &rebuilt));
+        models.push(One { name, ..One::of_hot(rebuilt.generation.into(), rebuilt.position) });
+    }
     Ok(Answer::new(&Report { read_models: models }).lines(lines))
+}
+
+fn engine_line(name: &str, rebuilt: &outside::Rebuilt) -> String {
+    let documents = i64::try_from(rebuilt.documents).unwrap_or(i64::MAX);
+    format!(
+        "{name}: generation {} answers at position {} ({} in {:.1} s); back with `replay rollback {name}`",
+        rebuilt.generation,
+        count(rebuilt.position),
+        counted(documents, "document", "documents"),
+        rebuilt.took.as_secs_f64()
+    )
 }
 
 impl One {
@@ -98,6 +116,16 @@ struct RolledBack<'a> {
 }
 
 pub async fn rollback(context: Context<'_>, name: &str) -> Result<Answer, Failure> {
+    if let Some(engine) = names::Engines::named(name) {
+        let (name, back) = Box::pin(engines::rollback(context, engine)).await?;
+        let line = format!(
+            "{name}: generation {} answers again at position {}; the same command goes back",
+            back.generation,
+            count(back.position)
+        );
+        let (generation, position) = (back.generation, back.position);
+        return Ok(Answer::new(&RolledBack { name, generation, position }).line(line));
+    }
     let registry = names::chosen(&[name.to_owned()])?;
     let watching = Watching::new(context.screen, "catching up");
     let tell = |progress| watching.tell(progress);

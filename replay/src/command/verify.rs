@@ -1,12 +1,15 @@
 use eventstore::generation::{self, Difference, DifferenceKind, Verified};
-use projections::weave::hot_views;
+use projections::{search::outside, weave::hot_views};
 use serde::Serialize;
 
-use super::{Context, hot, names, watching::Watching};
+use super::{Context, engines, hot, names, watching::Watching};
 use crate::{
     Answer, Failure,
     terminal::{count, counted},
 };
+
+/// The one table of a search engine.
+const ENGINE: &str = "documents";
 
 #[derive(Serialize)]
 struct Report {
@@ -41,7 +44,7 @@ struct Found {
     sentence: String,
 }
 
-pub async fn run(context: Context<'_>, names: &[String]) -> Result<Answer, Failure> {
+pub async fn run(context: Context<'_>, names: &[String], repair: bool) -> Result<Answer, Failure> {
     let chosen = names::chosen_everywhere(names)?;
     let watching = Watching::new(context.screen, "folding the log");
     let tell = |progress| watching.tell(progress);
@@ -57,6 +60,8 @@ pub async fn run(context: Context<'_>, names: &[String]) -> Result<Answer, Failu
         models.extend(verified.into_iter().map(One::of));
     }
     models.extend(Box::pin(hot::verify(context, chosen.hot)).await?.map(One::of_hot));
+    let engines = Box::pin(engines::verify(context, chosen.engines, repair)).await?;
+    models.extend(engines.into_iter().map(One::of_engine));
     let fine = models.iter().all(|one| one.agrees);
     let lines: Vec<String> = models.iter().flat_map(One::lines).collect();
     Ok(Answer::new(&Report { read_models: models }).lines(lines).fine(fine))
@@ -96,10 +101,51 @@ impl One {
         }
     }
 
+    fn of_engine((name, verified): (&'static str, outside::Verified)) -> Self {
+        let rows = i64::try_from(verified.documents).unwrap_or(i64::MAX);
+        let sentence = engines::sentence(&verified);
+        let repaired = sentence.is_some() && verified.left == 0;
+        Self {
+            name,
+            generation: verified.generation.into(),
+            position: verified.position,
+            agrees: verified.left == 0,
+            events: 0,
+            rows: vec![Rows { table: ENGINE, rows }],
+            parked_keys: vec![],
+            difference: sentence.map(|sentence| Found {
+                table: ENGINE.to_owned(),
+                key: verified.differences.first().map(|first| first.node.to_string()).unwrap_or_default(),
+                kind: if repaired { "repaired" } else { "changed" },
+                columns: vec![],
+                sentence,
+            }),
+        }
+    }
+
+    fn is_engine(&self) -> bool {
+        self.rows.iter().any(|rows| rows.table == ENGINE)
+    }
+
     fn lines(&self) -> Vec<String> {
         let Self { name, generation, .. } = self;
         let at = count(self.position);
         let mut lines = vec![match &self.difference {
+            Some(found) if self.is_engine() => {
+                let end = if self.agrees {
+                    "They were written anew."
+                } else {
+                    "Repair it with `replay verify search --repair`."
+                };
+                format!("{name}: generation {generation} DIFFERED from the log: {}. {end}", found.sentence)
+            }
+            None if self.is_engine() => {
+                let documents = self.rows.iter().map(|one| one.rows).sum();
+                format!(
+                    "{name}: generation {generation} agrees with the log at position {at} ({})",
+                    counted(documents, "document", "documents")
+                )
+            }
             None if *name == hot_views::NAME => {
                 let entries = self.rows.iter().map(|one| one.rows).sum();
                 format!(

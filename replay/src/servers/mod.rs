@@ -1,5 +1,6 @@
 //! What a command works on: Postgres, NATS and the key store, by URL or private.
 
+mod engines;
 mod open;
 mod place;
 

@@ -6,13 +6,16 @@ use eventstore::{
     keys::{Kek, KeyStore, PgKeyStore, PgKeyStoreOptions},
     stream::{StreamClient, StreamConfig},
 };
-use projections::weave::hot_views::HotRedis;
+use projections::{search::outside::Outside, weave::hot_views::HotRedis};
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::place::{Need, Place, find};
+use super::{
+    engines::engines,
+    place::{Need, Place, find},
+};
 use crate::{Failure, cli::Common, terminal::Screen};
 
 /// An unreachable server must not keep an operator waiting longer.
@@ -88,6 +91,11 @@ impl Servers {
             Ok(client) => Ok(client?),
             Err(_) => Err(Failure::could_not_run("NATS did not answer within 5 seconds")),
         }
+    }
+
+    /// The search engines beside Postgres.
+    pub fn engines(&self) -> Result<Vec<Arc<dyn Outside>>, Failure> {
+        engines(&self.common, self.place.handle.as_ref().map(embedded::Handle::endpoints))
     }
 
     /// Redis with the hot views; `None` when no Redis is known.

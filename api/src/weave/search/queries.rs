@@ -4,7 +4,7 @@ use axum::{
     response::Response,
 };
 use kernel::Position;
-use projections::search::{Hit, Near, SearchCursor, SearchPage, SearchQuery, Suggestions};
+use projections::search::{Hit, Near, SearchCursor, SearchEngine, SearchPage, SearchQuery, Suggestions};
 use serde::Serialize;
 
 use crate::{
@@ -48,8 +48,10 @@ async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
         viewer: identity.as_ref().map(|identity| identity.account),
         limit: u16::try_from(limit).map_err(|_| Problem::internal())?,
         cursor: cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?,
+        at_least: 0,
     };
     let wanted = caught_up(app, &parts.headers, &[MODEL]).await?;
+    let query = SearchQuery { at_least: wanted.unwrap_or_default(), ..query };
     let SearchPage { hits, engine } = app.search.search(&query).await?;
     // Whether the viewer may find private nodes is a row of the same read model.
     let rows = hits.items.iter().map(|hit| hit.node.id).chain(query.viewer);
@@ -88,8 +90,8 @@ async fn suggested(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let prefix = text(&params)?;
     let limit = params.number("limit", 1..=10)?.unwrap_or(10);
     let limit = u8::try_from(limit).map_err(|_| Problem::internal())?;
-    caught_up(app, &parts.headers, &[MODEL]).await?;
-    let Suggestions { titles, engine, position } = app.search.suggest(prefix, limit).await?;
+    let wanted = caught_up(app, &parts.headers, &[MODEL]).await?.unwrap_or_default();
+    let Suggestions { titles, engine, position } = app.search.suggest(prefix, limit, wanted).await?;
     let items = titles.into_iter().map(|title| Suggestion { title }).collect();
     let document = Suggested { items, position, engine, engine_position: position };
     answer(&parts.headers, &document, EntityTag::List(position), Caching::Revalidate)

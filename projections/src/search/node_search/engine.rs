@@ -2,7 +2,7 @@ use eventstore::{
     log,
     subscription::{GenerationState, checkpoints},
 };
-use kernel::Projection;
+use kernel::{Position, Projection};
 use sqlx::PgPool;
 
 use super::{NodeSearch, queries};
@@ -39,7 +39,7 @@ impl SearchEngine for PostgresSearch {
         Box::pin(queries::search(&self.reads, query))
     }
 
-    fn suggest<'a>(&'a self, prefix: &'a str, limit: u8) -> EngineFuture<'a, Suggestions> {
+    fn suggest<'a>(&'a self, prefix: &'a str, limit: u8, _: Position) -> EngineFuture<'a, Suggestions> {
         Box::pin(queries::suggest(&self.reads, prefix, limit))
     }
 

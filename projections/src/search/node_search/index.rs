@@ -32,7 +32,7 @@ async fn index(
     let mut answers = Vec::with_capacity(lines.len());
     for line in lines {
         let row = match line {
-            Line::Put(node) => Some(SearchRow::Node(node.clone())),
+            Line::Put { node, .. } => Some(SearchRow::Node(node.clone())),
             Line::Remove(_) => None,
         };
         let stays = row.is_some();

@@ -17,7 +17,7 @@ mod row;
 mod sink;
 #[cfg(test)]
 mod tests;
-mod texts;
+pub(in crate::search) mod texts;
 
 pub use change::{OwnerFact, SearchChange};
 pub use engine::PostgresSearch;

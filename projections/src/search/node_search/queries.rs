@@ -102,6 +102,10 @@ impl Asked<'_> {
         let phrase = folding::words(&query.text).join(" ");
         // Without a word there is no title to equal: none is empty.
         let phrase = Some(phrase).filter(|phrase| !phrase.is_empty());
+        let after = match query.cursor {
+            Some(SearchCursor::After { distance, score, id }) => Some((distance, score, id)),
+            Some(SearchCursor::Skip(_)) | None => None,
+        };
         sqlx::query_file_as!(
             Line,
             "src/search/node_search/sql/search.sql",
@@ -113,9 +117,9 @@ impl Asked<'_> {
             &query.tags,
             query.near.map(|near| near.lat),
             query.near.map(|near| near.lon),
-            query.cursor.map(|cursor| cursor.distance),
-            query.cursor.map(|cursor| cursor.score),
-            query.cursor.map(|cursor| cursor.id),
+            after.map(|(distance, _, _)| distance),
+            after.map(|(_, score, _)| score),
+            after.map(|(_, _, id)| id),
             CANDIDATES,
             *one_more
         )
@@ -182,7 +186,7 @@ fn page(lines: Vec<Line>, limit: usize) -> Result<Page<Hit>, ReadError> {
         items.push((distance, Hit { node: NodeShape::from(fields), score }));
     }
     let page = Page::cut(items, limit, at, |(distance, hit)| {
-        SearchCursor { distance: *distance, score: hit.score, id: hit.node.id }.to_string()
+        SearchCursor::After { distance: *distance, score: hit.score, id: hit.node.id }.to_string()
     });
     Ok(page.map(|(_, hit)| hit))
 }

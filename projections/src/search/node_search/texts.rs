@@ -14,7 +14,7 @@ const PART: usize = 3;
 
 /// A node's texts as they are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Texts {
+pub(in crate::search) struct Texts {
     pub title: String,
     /// Kind and tags.
     pub labels: String,

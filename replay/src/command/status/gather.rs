@@ -4,12 +4,12 @@ use eventstore::{
     reactor::{ReactorCheckpoint, reactor_checkpoints},
     subscription::{Checkpoint, GenerationState, checkpoints},
 };
-use projections::weave::hot_views;
+use projections::{search::outside, weave::hot_views};
 use sqlx::PgPool;
 
 use super::{
     super::{Context, names},
-    report::{HotViews, Log, Outbox, Projection, Reactor, Report, Stream},
+    report::{Engine, HotViews, Log, Outbox, Projection, Reactor, Report, Stream},
 };
 use crate::{
     Failure,
@@ -31,6 +31,7 @@ pub async fn gather(context: Context<'_>) -> Result<Report, Failure> {
         projections: projections_part(pool, standing.position).await?,
         reactors: reactors_part(pool, standing.position).await?,
         hot_views: hot_part(context, standing.position).await,
+        search_engines: engines_part(pool, standing.position).await?,
         attention: Vec::new(),
     };
     report.attention = attention(&report, &standing);
@@ -164,6 +165,21 @@ async fn hot_part(context: Context<'_>, head: i64) -> HotViews {
     }
 }
 
+async fn engines_part(pool: &PgPool, head: i64) -> Result<Vec<Engine>, Failure> {
+    let engine = |row: outside::EngineStanding| Engine {
+        lag: (head - row.position).max(0),
+        name: row.engine,
+        namespace: row.namespace,
+        generation: row.generation,
+        state: row.state,
+        epoch: row.epoch,
+        position: row.position,
+        refused: row.refused,
+        problem: row.problem,
+    };
+    Ok(outside::standings(pool).await?.into_iter().map(engine).collect())
+}
+
 /// What an operator should know without reading the rest.
 fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
     let mut found = Vec::new();
@@ -196,6 +212,16 @@ fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
     }
     if let (Some(_), Some(problem)) = (report.hot_views.generation, &report.hot_views.problem) {
         found.push(format!("{}: {problem} (replay rebuild {0})", hot_views::NAME));
+    }
+    for engine in &report.search_engines {
+        let name = &engine.name;
+        if let (Some(problem), true) = (&engine.problem, engine.state != "retained") {
+            found.push(format!("{name} is not fed: {problem}"));
+        }
+        if engine.refused > 0 && engine.state == "live" {
+            let refused = count(engine.refused);
+            found.push(format!("{name} refused {refused} documents: they come with their next change"));
+        }
     }
     if let Some(problem) = &report.stream.problem {
         found.push(format!("stream: {problem}"));

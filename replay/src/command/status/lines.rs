@@ -1,6 +1,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::report::{HotViews, Log, Outbox, Projection, Reactor, Report, Stream};
+use super::report::{Engine, HotViews, Log, Outbox, Projection, Reactor, Report, Stream};
 use crate::terminal::{age, bytes, count};
 
 pub fn lines(report: &Report) -> Vec<String> {
@@ -14,6 +14,7 @@ pub fn lines(report: &Report) -> Vec<String> {
     lines.push(String::new());
     lines.extend(table(&report.projections));
     lines.push(hot_views(&report.hot_views));
+    lines.extend(report.search_engines.iter().map(engine));
     if !report.attention.is_empty() {
         lines.push(String::new());
         lines.push("attention:".to_owned());
@@ -62,6 +63,19 @@ fn hot_views(views: &HotViews) -> String {
         return format!("hot views   {}", views.problem.as_deref().unwrap_or("unknown"));
     };
     format!("hot views   generation {generation} in Redis: at {}, lag {}", count(position), count(lag))
+}
+
+fn engine(engine: &Engine) -> String {
+    let Engine { name, generation, state, .. } = engine;
+    if *generation == 0 {
+        return format!("{name:<11} holds nothing yet; a running projector fills it");
+    }
+    format!(
+        "{name:<11} generation {generation}, {state}: at {}, lag {}, {} refused",
+        count(engine.position),
+        count(engine.lag),
+        count(engine.refused)
+    )
 }
 
 fn outbox(outbox: &Outbox) -> String {

@@ -10,6 +10,7 @@ pub struct Report {
     pub projections: Vec<Projection>,
     pub reactors: Vec<Reactor>,
     pub hot_views: HotViews,
+    pub search_engines: Vec<Engine>,
     /// Sentences about what should be looked at, the worst first.
     pub attention: Vec<String>,
 }
@@ -67,6 +68,23 @@ pub struct Reactor {
     pub busy: bool,
     pub lag: i64,
     pub moved_at: DateTime<Utc>,
+}
+
+/// A generation of a search engine beside Postgres, as its feeder has written it down.
+#[derive(Debug, Serialize)]
+pub struct Engine {
+    pub name: String,
+    pub namespace: String,
+    /// 0: nothing was built yet.
+    pub generation: i32,
+    /// building, live, retained, or none.
+    pub state: String,
+    pub epoch: i32,
+    pub position: i64,
+    pub lag: i64,
+    /// Documents it did not take.
+    pub refused: i64,
+    pub problem: Option<String>,
 }
 
 /// The views in Redis.

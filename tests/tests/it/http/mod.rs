@@ -10,7 +10,7 @@ mod people;
 mod privacy;
 mod processes;
 mod queries;
-mod relevance;
+pub mod relevance;
 mod search;
 mod statistics;
 mod talk;

@@ -1,6 +1,6 @@
 //! The operator's tool as an operator meets it: the built binary, its words and its exit codes.
 
-mod place;
+pub mod place;
 mod reservations;
 
 use std::{

@@ -18,7 +18,7 @@ async fn engine() -> (LogEnv, PostgresSearch) {
     (env, engine)
 }
 
-fn document(number: u128, title: &str) -> NodeFields {
+pub(super) fn document(number: u128, title: &str) -> NodeFields {
     NodeFields {
         id: Uuid::from_u128(number),
         kind: Some("ort".into()),
@@ -39,8 +39,8 @@ fn document(number: u128, title: &str) -> NodeFields {
     }
 }
 
-fn put(number: u128, title: &str) -> Line {
-    Line::Put(Box::new(document(number, title)))
+pub(super) fn put(number: u128, title: &str) -> Line {
+    Line::Put { node: Box::new(document(number, title)), position: 1 }
 }
 
 async fn found(engine: &impl SearchEngine, text: &str) -> Vec<u128> {
@@ -76,9 +76,9 @@ async fn a_document_that_comes_twice_is_there_once_and_the_last_one_counts() {
     assert!(answers.iter().all(Result::is_ok));
     assert!(found(&engine, "nähstube").await.is_empty() && found(&engine, "chor").await.is_empty());
     assert_eq!(found(&engine, "töpferei").await, [1]);
-    let offered = engine.suggest("", 10).await.unwrap().titles;
+    let offered = engine.suggest("", 10, 0).await.unwrap().titles;
     assert!(offered.is_empty(), "nothing was typed: {offered:?}");
-    assert_eq!(engine.suggest("t", 10).await.unwrap().titles, ["Töpferei"]);
+    assert_eq!(engine.suggest("t", 10, 0).await.unwrap().titles, ["Töpferei"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,8 +94,10 @@ async fn texts_at_their_limits_are_taken() {
     dense.info = Some((0..3_000u32).map(|n| format!("w{n:04} ")).collect());
     let mut one = document(4, &"ä".repeat(200));
     one.info = Some("ß".repeat(20_000));
-    let lines: Vec<Line> =
-        [worst, long, dense, one].into_iter().map(|node| Line::Put(Box::new(node))).collect();
+    let lines: Vec<Line> = [worst, long, dense, one]
+        .into_iter()
+        .map(|node| Line::Put { node: Box::new(node), position: 1 })
+        .collect();
     let answers = engine.index(1, &lines).await.unwrap();
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     assert_eq!(found(&engine, "w2999").await, [3]);

@@ -1,4 +1,9 @@
-//! The search engine by itself, on a real database: how it is filled, and how it finds.
+//! The search engines by themselves: how they are filled, and how they find.
 
+mod choosing;
+mod feeding;
 mod index;
+mod live;
 mod plans;
+mod toy;
+mod wire;

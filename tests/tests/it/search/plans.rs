@@ -43,7 +43,7 @@ async fn suggestions_among_150000_nodes_read_no_whole_table() {
     let engine = PostgresSearch::new(own.env.log.pg().clone());
     // More than the five executions after which Postgres may take a plan for any prefix.
     for prefix in ["g", "ga", "garten", "garten 4", "garten 49", "4", "49", "149999", "x", "garten 149999"] {
-        let titles = engine.suggest(prefix, 10).await.unwrap().titles;
+        let titles = engine.suggest(prefix, 10, 0).await.unwrap().titles;
         let expected = match prefix {
             "x" => 0,
             "149999" | "garten 149999" => 1,

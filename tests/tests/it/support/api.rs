@@ -103,6 +103,8 @@ impl Installation {
             ("NATS_RELAY_URL", self.nats.url_for(NatsUser::Relay)),
             ("STREAM_MAX_BYTES", "256MiB".to_owned()),
             ("STREAM_DEDUPE", "2m".to_owned()),
+            // Also where other engines are installed: what they do has tests of its own.
+            ("SEARCH_ENGINES", "postgres".to_owned()),
         ]
     }
 
@@ -237,6 +239,22 @@ impl Api {
             request = request.bearer_auth(token);
         }
         self.send(request).await
+    }
+
+    /// GET of a search that this engine answers, from a position on: asked again while another
+    /// one does, which is right but not what is looked at here.
+    pub async fn get_by(&self, engine: &str, path: &str, token: &str, position: i64) -> Reply {
+        let since = std::time::Instant::now();
+        loop {
+            let reply = self.get_at(path, token, position).await;
+            assert_eq!(reply.status, 200, "{path}: {reply:?}");
+            assert!(reply.body["engine_position"].as_i64().unwrap() >= position, "{reply:?}");
+            if reply.body["engine"] == engine {
+                return reply;
+            }
+            assert!(since.elapsed() < Duration::from_secs(60), "{engine} does not answer: {reply:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     pub async fn command(&self, token: &str, path: &str, body: Value) -> Reply {

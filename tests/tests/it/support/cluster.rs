@@ -13,7 +13,7 @@ pub fn shared() -> &'static Endpoints {
             runtime.block_on(async {
                 let folder = tempfile::Builder::new().prefix("wg-it-").tempdir().unwrap();
                 let mut settings = Settings::new(folder.path());
-                settings.parts = Parts { log: true, keys: true, nats: false, redis: false };
+                settings.parts = Parts { log: true, keys: true, ..Parts::NONE };
                 settings.lifetime = Lifetime::Tests;
                 settings.tuning.log_settings.push(("max_connections".into(), "400".into()));
                 let cluster = Cluster::start(settings, &|_| {}).await.unwrap();

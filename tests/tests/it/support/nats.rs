@@ -16,7 +16,7 @@ impl NatsEnv {
 pub async fn nats_env() -> NatsEnv {
     let folder = tempfile::Builder::new().prefix("wg-it-nats-").tempdir().unwrap();
     let mut settings = Settings::new(folder.path());
-    settings.parts = Parts { log: false, keys: false, nats: true, redis: false };
+    settings.parts = Parts { nats: true, ..Parts::NONE };
     settings.lifetime = Lifetime::Tests;
     let cluster = Cluster::start(settings, &|_| {}).await.unwrap();
     NatsEnv { cluster, folder }

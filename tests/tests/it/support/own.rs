@@ -21,7 +21,7 @@ pub async fn own_cluster() -> OwnCluster {
 pub async fn own_cluster_with(settings_lines: &[(&str, &str)]) -> OwnCluster {
     let folder = tempfile::Builder::new().prefix("wg-it-own-").tempdir().unwrap();
     let mut settings = Settings::for_tests(folder.path());
-    settings.parts = Parts { log: true, keys: false, nats: false, redis: false };
+    settings.parts = Parts { log: true, ..Parts::NONE };
     for (name, value) in settings_lines {
         settings.tuning.log_settings.push(((*name).into(), (*value).into()));
     }

@@ -43,7 +43,7 @@ impl RedisEnv {
 pub async fn redis_env() -> RedisEnv {
     let folder = tempfile::Builder::new().prefix("wg-it-redis-").tempdir().unwrap();
     let mut settings = Settings::for_tests(folder.path());
-    settings.parts = Parts { log: false, keys: false, nats: false, redis: true };
+    settings.parts = Parts { redis: true, ..Parts::NONE };
     let cluster = Cluster::start(settings, &|_| {}).await.unwrap();
     RedisEnv { cluster, _folder: folder }
 }
