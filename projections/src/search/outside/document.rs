@@ -27,6 +27,7 @@ pub(super) struct Document {
     pub seen_by: String,
     pub title_words: String,
     pub labels: String,
+    /// Parts of words: what they begin and end with.
     pub ends: String,
     pub summary_words: String,
     pub rest: String,
@@ -68,13 +69,14 @@ impl Document {
         if node.location.is_some_and(|at| !on_earth(at)) {
             return Err(Refused("a location that is nowhere".to_owned()));
         }
+        let ends = parts(&texts);
         Ok(Some(Self {
             id: node.id,
             _pos: position,
             seen_by,
             title_words: texts.title,
             labels: texts.labels,
-            ends: texts.ends,
+            ends,
             summary_words: texts.summary,
             rest: texts.rest,
             title: node.title.clone(),
@@ -85,6 +87,23 @@ impl Document {
         }))
     }
 }
+
+/// What the words of title, kind and tags begin and end with. These engines take the last word of a
+/// query for a beginning, Postgres every one: `Münster Garten` is meant to find a Münsterplatz.
+fn parts(texts: &Texts) -> String {
+    let mut parts = texts.ends.clone();
+    for word in texts.title.split(' ').chain(texts.labels.split(' ')) {
+        let letters = word.char_indices().skip(PART);
+        for (end, _) in letters {
+            parts.push(' ');
+            parts.push_str(&word[..end]);
+        }
+    }
+    parts
+}
+
+/// Letters of the shortest beginning.
+const PART: usize = 3;
 
 fn on_earth(at: LatLon) -> bool {
     (-90.0..=90.0).contains(&at.lat) && (-180.0..=180.0).contains(&at.lon)
@@ -242,6 +261,18 @@ mod tests {
         }
         node.location = Some(LatLon { lat: -90.0, lon: 180.0 });
         assert!(Document::of(&node, 1).is_ok());
+    }
+
+    #[test]
+    fn every_word_can_be_found_by_its_beginning_and_its_end() {
+        let mut node = fields();
+        (node.title, node.kind, node.tags) = (Some("Münsterplatz".to_owned()), None, None);
+        let document = Document::of(&node, 1).unwrap().unwrap();
+        let parts: Vec<&str> = document.ends.split(' ').collect();
+        for part in ["mun", "munster", "munsterplat", "platz", "sterplatz"] {
+            assert!(parts.contains(&part), "{part}: {parts:?}");
+        }
+        assert!(!parts.contains(&"mu") && !parts.contains(&"munsterplatz"), "{parts:?}");
     }
 
     #[test]

@@ -68,7 +68,6 @@ pub(super) fn search<'a>(alias: &'a str, query: &SearchQuery, words: &[String], 
         highlight_fields: Some("none".into()),
         limit: i32::try_from(one_more(query)).ok(),
         offset: i32::try_from(skip).ok(),
-        exhaustive_search: Some(true),
         ..Search::default()
     }
 }
