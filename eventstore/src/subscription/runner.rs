@@ -4,6 +4,7 @@ use std::{
 };
 
 use kernel::{Position, RecordedEvent};
+use sqlx::PgPool;
 use tokio::{
     sync::watch,
     task::{Id, JoinSet},
@@ -19,7 +20,7 @@ use super::{
     member::{Member, Status},
     tail::OpenTail,
 };
-use crate::{LogPool, StoreError};
+use crate::{LogPool, StoreError, log::PageLimit};
 
 /// How often the runner asks whether generations came, went, or were pinned.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -28,6 +29,9 @@ const COUNT_PARKED: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(200);
 /// Catch-ups at once, beside the group. Too high: they take the database from the group.
 const APART: usize = 2;
+/// The group's batches begin at least this far apart while events keep coming: a batch costs a few
+/// dozen round trips however small it is. The first one after a rest begins at once.
+const GATHER: Duration = Duration::from_millis(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -55,6 +59,9 @@ type GenerationKey = (&'static str, i32);
 /// batch, a savepoint for each projection. Several runners on the same database do no harm.
 pub struct Runner {
     log: LogPool,
+    /// One connection, the group's: the statements of all read models are prepared and planned on
+    /// it once, and not on every connection of a pool.
+    writer: PgPool,
     registry: Registry,
     feed: Feed,
     positions: Positions,
@@ -69,6 +76,8 @@ pub struct Runner {
     refreshed: Option<Instant>,
     counted: Option<Instant>,
     front: Position,
+    /// When the group's last batch began.
+    batched: Option<Instant>,
 }
 
 impl Runner {
@@ -78,6 +87,7 @@ impl Runner {
         positions.runner_is_here();
         Self {
             feed: Feed::new(log.clone(), options.committed, options.tail),
+            writer: log.alone(),
             log,
             registry,
             positions,
@@ -89,6 +99,7 @@ impl Runner {
             refreshed: None,
             counted: None,
             front: 0,
+            batched: None,
         }
     }
 
@@ -108,7 +119,16 @@ impl Runner {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             match self.round().await {
-                Ok(Step::Applied(_)) => pause = FIRST_PAUSE,
+                Ok(Step::Applied(_)) => {
+                    pause = FIRST_PAUSE;
+                    let gathering = self.gathering();
+                    if !gathering.is_zero() {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = tokio::time::sleep(gathering) => {}
+                        }
+                    }
+                }
                 Ok(Step::Idle) => {
                     pause = FIRST_PAUSE;
                     tokio::select! {
@@ -131,6 +151,15 @@ impl Runner {
             }
         }
         self.rejoin().await;
+        self.writer.close().await;
+    }
+
+    /// What is left of the time in which the next batch gathers events; nothing when a full one
+    /// is there.
+    fn gathering(&self) -> Duration {
+        let behind = self.feed.head() - self.front >= PageLimit::TAIL.events;
+        let since = self.batched.filter(|_| !behind).map(|at| at.elapsed());
+        since.map_or(Duration::ZERO, |since| GATHER.saturating_sub(since))
     }
 
     /// One batch for the group and one for everybody apart, all finished on return.
@@ -194,17 +223,19 @@ impl Runner {
         front: Position,
         cut: Option<Position>,
     ) -> Result<Step, StoreError> {
+        let began = Instant::now();
         let mut events: Vec<RecordedEvent> = self.feed.poll(front).await?;
         if let Some(cut) = cut {
             events.truncate(events.partition_point(|event| event.position <= cut));
         }
         let end = events.last().map_or(front, |event| event.position);
         let waited_for = self.positions.anybody_waits();
-        advance_group(self.log.pg(), self.log.epoch(), group, &events, end, waited_for).await?;
+        advance_group(&self.writer, self.log.epoch(), group, &events, end, waited_for).await?;
         if end == front {
             return Ok(Step::Idle);
         }
         self.front = end;
+        self.batched = Some(began);
         Ok(Step::Applied(end))
     }
 
@@ -262,7 +293,7 @@ impl Runner {
                         generation: row.generation,
                         schema: row.schema_name,
                         durable: row.position,
-                        standing: None,
+                        standing: None, seen: None,
                     };
                     self.members.push(Member::new(target, row.state));
                     // Pushed the line above.
