@@ -38,7 +38,8 @@ const INDEXED: &str = "-and-indexes";
 /// # Errors
 /// A server is missing, or the rebuild fails.
 pub async fn run(arguments: &Arguments, closer: &RebuildArguments) -> anyhow::Result<Vec<Run>> {
-    let (ties, rounds) = if arguments.short { (5_000, 1) } else { (150_000, if closer.each { 1 } else { 3 }) };
+    let (ties, rounds) =
+        if arguments.short { (5_000, 1) } else { (150_000, if closer.each { 1 } else { 3 }) };
     let servers = Servers::start(arguments, &[Part::Log]).await?;
     let (owner, log) = servers.log(8).await?;
     owner.close().await;
@@ -63,8 +64,7 @@ pub async fn run(arguments: &Arguments, closer: &RebuildArguments) -> anyhow::Re
             let first_fill = FirstFill::default();
             let tell = |step| first_fill.note(&step);
             Box::pin(generation::rebuild(&owner, registry, &tell, &CancellationToken::new())).await?;
-            let (fill, indexed) =
-                first_fill.rates().context("the rebuild did not say how fast it was")?;
+            let (fill, indexed) = first_fill.rates().context("the rebuild did not say how fast it was")?;
             progress.say(&format!("{name} {fill:.0}/s, with indexes {indexed:.0}/s"));
             done.add(name, Turn { per_second: fill, latency: None });
             done.add(&format!("{name}{INDEXED}"), Turn { per_second: indexed, latency: None });

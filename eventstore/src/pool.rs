@@ -39,10 +39,12 @@ impl LogPool {
         })
     }
 
-    /// A pool of one connection of its own, made when it is first used and checked like all.
-    pub(crate) fn alone(&self) -> PgPool {
+    /// Connections of its own to the same server, made when they are first used and checked like
+    /// all.
+    pub(crate) fn apart(&self, max_connections: u32) -> Self {
         let options = self.pool.connect_options().as_ref().clone();
-        checked(&self.fence, 1).connect_lazy_with(options)
+        let pool = checked(&self.fence, max_connections).connect_lazy_with(options);
+        Self { pool, fence: self.fence.clone() }
     }
 
     /// The epoch every new connection was checked against.

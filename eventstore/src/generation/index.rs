@@ -1,9 +1,9 @@
-use futures::{StreamExt, TryStreamExt, stream};
 use sqlx::{Executor, PgPool};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{GenerationError, Progress, progress::Report};
-use crate::subscription::batch::Target;
+use crate::{StoreError, subscription::batch::Target};
 
 /// Statements at once: one per core that a small server has.
 const AT_ONCE: usize = 2;
@@ -23,25 +23,43 @@ pub(super) async fn make(
     report: Report<'_>,
     stop: &CancellationToken,
 ) -> Result<(), GenerationError> {
-    let mut statements: Vec<(&Target, &str)> = targets
-        .iter()
-        .flat_map(|target| target.model.indexes().split(';').map(move |sql| (target, sql.trim())))
-        .filter(|(_, sql)| !sql.is_empty())
-        .collect();
+    let mut statements: Vec<(&'static str, String, &'static str)> = Vec::new();
+    for target in targets {
+        let indexes = target.model.indexes().split(';').map(str::trim).filter(|sql| !sql.is_empty());
+        statements.extend(indexes.map(|sql| (target.model.name(), target.schema.clone(), sql)));
+    }
     // Inverted ones take longest: begun last, one core would wait for them.
-    statements.sort_by_key(|(_, sql)| !sql.contains("using gin"));
+    statements.sort_by_key(|(_, _, sql)| !sql.contains("using gin"));
     let of = statements.len();
-    let made = stream::iter(statements.into_iter().enumerate().map(|(number, (target, sql))| async move {
+    // Dropped with what still runs when one fails.
+    let mut running = JoinSet::new();
+    for (number, (projection, schema, sql)) in statements.into_iter().enumerate() {
+        if running.len() >= AT_ONCE {
+            made(running.join_next().await)?;
+        }
         if stop.is_cancelled() {
             return Err(GenerationError::Interrupted);
         }
-        report(Progress::Indexing { projection: target.model.name(), number: number + 1, of });
-        one(owner, &target.schema, sql).await.map_err(GenerationError::from)
-    }));
-    made.buffer_unordered(AT_ONCE).try_collect::<()>().await
+        report(Progress::Indexing { projection, number: number + 1, of });
+        running.spawn(one(owner.clone(), schema, sql));
+    }
+    while let Some(done) = running.join_next().await {
+        made(Some(done))?;
+    }
+    Ok(())
 }
 
-async fn one(owner: &PgPool, schema: &str, sql: &str) -> Result<(), sqlx::Error> {
+type Done = Result<Result<(), sqlx::Error>, JoinError>;
+
+fn made(done: Option<Done>) -> Result<(), GenerationError> {
+    match done {
+        None | Some(Ok(Ok(()))) => Ok(()),
+        Some(Ok(Err(error))) => Err(error.into()),
+        Some(Err(_)) => Err(StoreError::Internal("making an index panicked".into()).into()),
+    }
+}
+
+async fn one(owner: PgPool, schema: String, sql: &'static str) -> Result<(), sqlx::Error> {
     let mut transaction = owner.begin().await?;
     let sql = format!("{MEMORY}; set local search_path to {schema}, public; {sql}");
     transaction.execute(&*sql).await?;

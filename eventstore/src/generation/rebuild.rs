@@ -131,7 +131,8 @@ async fn prepare(owner: &PgPool, epoch: i32, model: &Arc<dyn ReadModel>) -> Resu
             generation: row.generation,
             schema: row.schema_name,
             durable: row.position,
-            standing: None, seen: None,
+            standing: None,
+            seen: None,
         });
     }
     let name = format!("{}_g{generation}", model.name());

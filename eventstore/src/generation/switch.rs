@@ -189,7 +189,8 @@ pub async fn rollback(
         generation: row.generation,
         schema: row.schema_name,
         durable: row.position,
-        standing: None, seen: None,
+        standing: None,
+        seen: None,
     };
     let mut targets = vec![target];
     fill(owner, fence.epoch(), &mut targets, report, stop).await?;

@@ -189,7 +189,10 @@ async fn write(owner: &PgPool, fold: &mut Fold, page: &[RecordedEvent]) -> Resul
     let events = &events[events.partition_point(|event| event.position <= fold.position)..];
     let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
     let mut transaction = owner.begin_with(BEGIN_LAZY).await?;
-    let applied = fold.model.apply(&mut transaction, &fold.scratch.schema, events, &fold.standing, Some(&fold.seen)).await?;
+    let applied = fold
+        .model
+        .apply(&mut transaction, &fold.scratch.schema, events, &fold.standing, Some(&fold.seen))
+        .await?;
     if let Some(stop) = applied.stop {
         let projection = fold.model.name().to_owned();
         return Err(GenerationError::Stopped { projection, reason: stop.to_string() });

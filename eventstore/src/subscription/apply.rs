@@ -41,8 +41,7 @@ pub(super) async fn apply<P: PostgresProjection>(
         // Also what this transaction will not write after all: it is looked up in vain next time.
         keys.retain(|key| seen.maybe(key));
     }
-    let loaded =
-        if keys.is_empty() { HashMap::new() } else { projection.load(connection, &keys).await? };
+    let loaded = if keys.is_empty() { HashMap::new() } else { projection.load(connection, &keys).await? };
     let mut poison = HashMap::new();
     loop {
         let folded = fold::fold(projection, &decoded.slots, &loaded, standing, &poison);

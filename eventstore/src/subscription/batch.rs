@@ -197,7 +197,8 @@ async fn apply_one(
         }
     };
     let events = &events[events.partition_point(|event| event.position <= target.durable)..];
-    let applied = target.model.apply(connection, &target.schema, events, &standing, target.seen.as_deref()).await?;
+    let applied =
+        target.model.apply(connection, &target.schema, events, &standing, target.seen.as_deref()).await?;
     park(connection, target, &applied.parked).await?;
     target.standing = Some(after(standing, &applied.parked));
     Ok(applied)

@@ -6,7 +6,7 @@ use std::{
 use kernel::{Position, RecordedEvent};
 use sqlx::PgPool;
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     task::{Id, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,8 @@ const APART: usize = 2;
 /// The group's batches begin at least this far apart while events keep coming: a batch costs a few
 /// dozen round trips however small it is. The first one after a rest begins at once.
 const GATHER: Duration = Duration::from_millis(20);
+/// Connections for reading ahead, for looking at checkpoints and for catch-ups.
+const OWN: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -58,6 +60,7 @@ type GenerationKey = (&'static str, i32);
 /// Feeds the live and retained generations of some projections: one scan, one transaction per
 /// batch, a savepoint for each projection. Several runners on the same database do no harm.
 pub struct Runner {
+    /// Its own: connections belong to the runtime they were opened on.
     log: LogPool,
     /// One connection, the group's: the statements of all read models are prepared and planned on
     /// it once, and not on every connection of a pool.
@@ -85,9 +88,11 @@ impl Runner {
     pub fn new(log: LogPool, registry: Registry, options: RunnerOptions) -> Self {
         let positions = Positions::new(log.pg().clone());
         positions.runner_is_here();
+        let writer = log.apart(1).pg().clone();
+        let log = log.apart(OWN);
         Self {
             feed: Feed::new(log.clone(), options.committed, options.tail),
-            writer: log.alone(),
+            writer,
             log,
             registry,
             positions,
@@ -115,7 +120,30 @@ impl Runner {
     }
 
     /// Runs until `stop`; a batch that has begun is finished.
-    pub async fn run(mut self, stop: CancellationToken) {
+    ///
+    /// On a thread of its own: a batch is a few dozen round trips one after the other, and among the
+    /// requests of a busy process each would wait for its turn on the shared runtime.
+    pub async fn run(self, stop: CancellationToken) {
+        // Also when this future is dropped.
+        let stop = stop.child_token();
+        let _guard = stop.clone().drop_guard();
+        let (ended, end) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let thread = std::thread::Builder::new().name("projector".to_owned());
+        let begun = runtime.and_then(|runtime| {
+            thread.spawn(move || {
+                let _ended = ended;
+                runtime.block_on(self.follow(stop));
+            })
+        });
+        match begun {
+            // It ends by being dropped.
+            Ok(_) => drop(end.await),
+            Err(error) => tracing::error!(%error, "the projections have no thread and do not run"),
+        }
+    }
+
+    async fn follow(mut self, stop: CancellationToken) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             match self.round().await {
@@ -152,6 +180,7 @@ impl Runner {
         }
         self.rejoin().await;
         self.writer.close().await;
+        self.log.pg().close().await;
     }
 
     /// What is left of the time in which the next batch gathers events; nothing when a full one
@@ -293,7 +322,8 @@ impl Runner {
                         generation: row.generation,
                         schema: row.schema_name,
                         durable: row.position,
-                        standing: None, seen: None,
+                        standing: None,
+                        seen: None,
                     };
                     self.members.push(Member::new(target, row.state));
                     // Pushed the line above.

@@ -19,7 +19,7 @@ pub const TEXT: usize = 20_000;
 pub fn words(text: &str) -> Vec<String> {
     let letters: Vec<char> = if text.chars().all(is_plain) {
         // Nothing to compose, and lower case is one letter each.
-        text.chars().flat_map(char::to_lowercase).take(TEXT).collect()
+        text.chars().take(TEXT).map(lower).collect()
     } else {
         text.nfkc().flat_map(char::to_lowercase).nfkc().take(TEXT).collect()
     };
@@ -28,7 +28,7 @@ pub fn words(text: &str) -> Vec<String> {
     while let Some(&letter) = letters.get(index) {
         let (before, after) = (index.checked_sub(1).map(|i| letters[i]), letters.get(index + 1).copied());
         index += if is_spelt_out(before, letter, after) { 2 } else { 1 };
-        if is_combining_mark(letter) {
+        if !letter.is_ascii() && is_combining_mark(letter) {
             continue;
         }
         if !letter.is_alphanumeric() {
@@ -72,6 +72,16 @@ pub fn folded(text: &str, most: usize) -> String {
 /// What nearly every text is made of; no form of it is another's compatibility form.
 const fn is_plain(letter: char) -> bool {
     letter.is_ascii() || matches!(letter, 'ä' | 'ö' | 'ü' | 'Ä' | 'Ö' | 'Ü' | 'ß')
+}
+
+/// Of a plain letter.
+const fn lower(letter: char) -> char {
+    match letter {
+        'Ä' => 'ä',
+        'Ö' => 'ö',
+        'Ü' => 'ü',
+        _ => letter.to_ascii_lowercase(),
+    }
 }
 
 /// `ae`, `oe` and `ue` as people write umlauts without a German keyboard. After a vowel or a `q`
