@@ -68,7 +68,7 @@ async fn fill_on(
                 async move { task.await.map_err(|_| StoreError::Internal("a projection panicked".into())) }
             })
             .buffer_unordered(AT_ONCE)
-            .map(|one| Ok::<_, GenerationError>(one??))
+            .map(|one| -> Result<_, GenerationError> { one? })
             .try_collect::<Vec<_>>()
             .await?;
         // The slowest begins the next page: begun last, the others would wait for it.
