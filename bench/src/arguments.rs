@@ -44,13 +44,13 @@ pub enum What {
     /// Ties over HTTP by 128 connections, beside pgbench; catch-up and memory of the api.
     Http,
     /// Nine messages in ten, beside ties; and how soon an answer can be read at 2,000 commands/s.
-    Mixed,
+    Mixed(MixedArguments),
     /// Eight minutes from calm to crowded: signing up, writing, reading.
     Profile,
     /// The relay over a full log, beside plain publishing.
     Relay,
-    /// Filling the next generation of node_page from a log of 150,000 ties.
-    Rebuild,
+    /// Filling the next generation of node_page, and of all read models, from a log of 150,000 ties.
+    Rebuild(RebuildArguments),
     /// Suggestions over HTTP among 150,000 nodes, as somebody types.
     Suggest,
     /// Tie the GeoNames places and compare map, log, stream and `replay verify`.
@@ -69,6 +69,22 @@ pub struct AppendArguments {
     /// Only these contestants, as the table names them (`ours`, `copy`, …).
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     pub only: Vec<String>,
+}
+
+/// For looking closer at one thing.
+#[derive(clap::Args, Debug, Clone, Default, PartialEq, Eq)]
+pub struct MixedArguments {
+    /// Only the steady rate and how soon an answer can be read.
+    #[arg(long)]
+    pub steady: bool,
+}
+
+/// For looking closer at one thing.
+#[derive(clap::Args, Debug, Clone, Default, PartialEq, Eq)]
+pub struct RebuildArguments {
+    /// One round, in which every read model is also filled alone.
+    #[arg(long)]
+    pub each: bool,
 }
 
 /// Without options on private servers of its own, which are gone afterwards.

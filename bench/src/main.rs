@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use bench::{
     append,
-    arguments::{AppendArguments, Arguments, PlacesArguments, What},
+    arguments::{AppendArguments, Arguments, MixedArguments, PlacesArguments, RebuildArguments, What},
     http, mixed, places, profile, rebuild, relay,
     report::{self, Report},
     suggest,
@@ -39,6 +39,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     }
     let mut report = Report::start(arguments)?;
     let (mut closer, mut places) = (AppendArguments::default(), PlacesArguments::default());
+    let (mut mixed, mut rebuild) = (MixedArguments::default(), RebuildArguments::default());
     let parts: &[&'static str] = match what {
         What::Table => &[],
         What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "suggest", "places"],
@@ -47,10 +48,16 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             &["append"]
         }
         What::Http => &["http"],
-        What::Mixed => &["mixed"],
+        What::Mixed(arguments) => {
+            mixed = arguments;
+            &["mixed"]
+        }
         What::Profile => &["profile"],
         What::Relay => &["relay"],
-        What::Rebuild => &["rebuild"],
+        What::Rebuild(arguments) => {
+            rebuild = arguments;
+            &["rebuild"]
+        }
         What::Suggest => &["suggest"],
         What::Places(arguments) => {
             places = arguments;
@@ -62,10 +69,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         let runs = match *part {
             "append" => Box::pin(append::run(arguments, &closer)).await?,
             "http" => Box::pin(http::run(arguments)).await?,
-            "mixed" => Box::pin(mixed::run(arguments)).await?,
+            "mixed" => Box::pin(mixed::run(arguments, &mixed)).await?,
             "profile" => Box::pin(profile::run(arguments)).await?,
             "relay" => Box::pin(relay::run(arguments)).await?,
-            "rebuild" => Box::pin(rebuild::run(arguments)).await?,
+            "rebuild" => Box::pin(rebuild::run(arguments, &rebuild)).await?,
             "suggest" => Box::pin(suggest::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,
         };

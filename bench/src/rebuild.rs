@@ -1,6 +1,8 @@
-//! How fast `replay rebuild node_page` fills the next generation from the log.
+//! How fast `replay rebuild node_page` fills the next generation from the log, and how fast all read
+//! models are filled in one scan.
 //!
-//! Beside it stands reading the same log in the same pages and doing nothing with it: what a
+//! The fill is the rows with their primary keys. The indexes that only queries need are made of the
+//! rows afterwards; the figures with `-and-indexes` run until all of them are there. Beside it stands reading the same log in the same pages and doing nothing with it: what a
 //! rebuild cannot be faster than.
 
 use std::{
@@ -18,7 +20,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    arguments::Arguments,
+    arguments::{Arguments, RebuildArguments},
     filled_log,
     load::Turn,
     progress::Progress,
@@ -31,11 +33,13 @@ const NAME: &str = "node_page";
 const FILL: &str = "fill";
 const READ: &str = "read-only";
 const ALL: &str = "fill-all";
+const INDEXED: &str = "-and-indexes";
 
 /// # Errors
 /// A server is missing, or the rebuild fails.
-pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
-    let (ties, rounds) = if arguments.short { (5_000, 1) } else { (150_000, 3) };
+pub async fn run(arguments: &Arguments, closer: &RebuildArguments) -> anyhow::Result<Vec<Run>> {
+    let (ties, rounds) =
+        if arguments.short { (5_000, 1) } else { (150_000, if closer.each { 1 } else { 3 }) };
     let servers = Servers::start(arguments, &[Part::Log]).await?;
     let (owner, log) = servers.log(8).await?;
     owner.close().await;
@@ -44,20 +48,26 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let registry = every.only(&[NAME.to_owned()]).map_err(anyhow::Error::msg)?;
     generation::install(&owner, &every).await?;
     filled_log::fill(&log, ties).await?;
-    let progress = Progress::steps("rebuild", rounds * 3);
+    let progress = Progress::steps("rebuild", rounds * if closer.each { 12 } else { 3 });
     let mut done = Rounds::default();
     for round in 1..=rounds {
         progress.now(&format!("round {round} of {rounds}: reading"));
         done.add(READ, Turn { per_second: read(&owner).await?, latency: None });
         progress.advance(1);
         progress.now(&format!("round {round} of {rounds}: rebuilding"));
-        for (name, registry) in [(FILL, &registry), (ALL, &every)] {
+        let mut turns = vec![(FILL.to_owned(), registry.clone()), (ALL.to_owned(), every.clone())];
+        for name in every.names().filter(|_| closer.each) {
+            let alone = every.only(&[name.to_owned()]).map_err(anyhow::Error::msg)?;
+            turns.push((format!("alone-{name}"), alone));
+        }
+        for (name, registry) in &turns {
             let first_fill = FirstFill::default();
             let tell = |step| first_fill.note(&step);
             Box::pin(generation::rebuild(&owner, registry, &tell, &CancellationToken::new())).await?;
-            let per_second = first_fill.rate().context("the rebuild did not say how fast it was")?;
-            progress.say(&format!("{name} {per_second:.0}/s"));
-            done.add(name, Turn { per_second, latency: None });
+            let (fill, indexed) = first_fill.rates().context("the rebuild did not say how fast it was")?;
+            progress.say(&format!("{name} {fill:.0}/s, with indexes {indexed:.0}/s"));
+            done.add(name, Turn { per_second: fill, latency: None });
+            done.add(&format!("{name}{INDEXED}"), Turn { per_second: indexed, latency: None });
             progress.advance(1);
         }
     }
@@ -91,23 +101,42 @@ async fn read(owner: &PgPool) -> anyhow::Result<f64> {
     Ok(position as f64 / began.elapsed().as_secs_f64())
 }
 
-/// The rate up to the first comparison: later fills only take in what came meanwhile.
-#[derive(Default)]
-struct FirstFill(Mutex<(Option<f64>, bool)>);
+/// The rates up to the first comparison: later fills only take in what came meanwhile.
+struct FirstFill(Mutex<Seen>);
+
+struct Seen {
+    began: Instant,
+    /// What was filled, and how fast.
+    filled: Option<(f64, f64)>,
+    /// The same with the indexes that are made of the rows.
+    indexed: Option<f64>,
+}
+
+impl Default for FirstFill {
+    fn default() -> Self {
+        Self(Mutex::new(Seen { began: Instant::now(), filled: None, indexed: None }))
+    }
+}
 
 impl FirstFill {
     fn note(&self, step: &Step) {
         // A poisoned lock holds numbers that are as good as before.
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match step {
-            Step::Filling { events_per_second, .. } if !seen.1 => seen.0 = Some(*events_per_second),
-            Step::Checking { .. } => seen.1 = true,
+            Step::Filling { position, events_per_second, .. } if seen.indexed.is_none() => {
+                seen.filled = Some((*position as f64, *events_per_second));
+            }
+            Step::Checking { .. } if seen.indexed.is_none() => {
+                let events = seen.filled.map_or(0.0, |(events, _)| events);
+                seen.indexed = Some(events / seen.began.elapsed().as_secs_f64());
+            }
             _ => {}
         }
     }
 
-    fn rate(&self) -> Option<f64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).0
+    fn rates(&self) -> Option<(f64, f64)> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((seen.filled?.1, seen.indexed?))
     }
 }
 
@@ -122,6 +151,7 @@ mod tests {
         for step in [filling(10.0), filling(20.0), Step::Checking { projection: NAME }, filling(1.0)] {
             fill.note(&step);
         }
-        assert_eq!(fill.rate(), Some(20.0));
+        let (filled, indexed) = fill.rates().unwrap();
+        assert!(filled == 20.0 && indexed > 0.0);
     }
 }

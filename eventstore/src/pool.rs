@@ -39,6 +39,14 @@ impl LogPool {
         })
     }
 
+    /// Connections of its own to the same server, made when they are first used and checked like
+    /// all.
+    pub(crate) fn apart(&self, max_connections: u32) -> Self {
+        let options = self.pool.connect_options().as_ref().clone();
+        let pool = checked(&self.fence, max_connections).connect_lazy_with(options);
+        Self { pool, fence: self.fence.clone() }
+    }
+
     /// The epoch every new connection was checked against.
     #[must_use]
     pub fn epoch(&self) -> i32 {
@@ -118,17 +126,18 @@ pub async fn connect_log(options: PgConnectOptions, max_connections: u32) -> Res
         // A server that does not take the goodbye has ended the connection by itself.
         let _ = first.close().await;
     }
+    let pool = checked(&fence, max_connections).min_connections(1).connect_with(options).await?;
+    Ok(LogPool { pool, fence })
+}
+
+fn checked(fence: &Fence, max_connections: u32) -> PgPoolOptions {
     let checked = fence.clone();
-    let pool = PgPoolOptions::new()
+    PgPoolOptions::new()
         .max_connections(max_connections)
-        .min_connections(1)
         .acquire_timeout(CONNECT)
         .test_before_acquire(false)
         .after_connect(move |connection, _| {
             let fence = checked.clone();
             Box::pin(async move { fence.check(connection).await })
         })
-        .connect_with(options)
-        .await?;
-    Ok(LogPool { pool, fence })
 }

@@ -10,6 +10,7 @@
 //! model was. Folds and their SQL are unqualified: the runtime sets the generation's schema.
 
 mod array_literal;
+mod copy;
 mod cursor;
 mod error;
 pub mod geo;

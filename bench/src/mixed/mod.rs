@@ -12,7 +12,7 @@ use embedded::Part;
 use self::caller::{MixedCaller, Zipf};
 use crate::{
     api::Api,
-    arguments::Arguments,
+    arguments::{Arguments, MixedArguments},
     http::{Person, TieCaller, caught_up, weavers},
     load::{Pace, drive},
     open_loop::paced,
@@ -34,7 +34,7 @@ const TIES: &str = "ties";
 
 /// # Errors
 /// A server or a program is missing, or a request fails.
-pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
+pub async fn run(arguments: &Arguments, closer: &MixedArguments) -> anyhow::Result<Vec<Run>> {
     let programs = Programs::ready()?;
     let servers = Servers::start(arguments, &Part::ALL).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
@@ -42,6 +42,7 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let people: Arc<Vec<Person>> = Arc::new(people);
     let log = servers.owner_of_log(2).await?;
     let (connections, rounds, pace, steady) = plan(arguments.short);
+    let rounds = if closer.steady { 0 } else { rounds };
     let progress = Progress::steps("mixed", rounds * 2 + 2);
     progress.now("tying the nodes that are talked about");
     let zipf = Zipf::over(AUTHORS);

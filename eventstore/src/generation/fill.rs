@@ -1,9 +1,10 @@
 use std::{
+    cmp::Reverse,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{Position, RecordedEvent, crash_point};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,10 @@ use super::{GenerationError, Progress, progress::Report, reader::Reader};
 use crate::{
     StoreError,
     log::{self, PageLimit},
-    subscription::batch::{self, Durability, Target, Verdict},
+    subscription::{
+        batch::{self, Durability, Target, Verdict},
+        seen::Seen,
+    },
 };
 
 /// Projections written at once. Too high: connections and memory; too low: one core idles while
@@ -29,6 +33,25 @@ pub(super) async fn fill(
     report: Report<'_>,
     stop: &CancellationToken,
 ) -> Result<(), GenerationError> {
+    for target in &mut *targets {
+        // Rows and checkpoint are written together: at 0 the tables are empty. A runner does not
+        // know generations that are being built, so from there on only this fill writes them.
+        let empty = target.durable == 0;
+        target.seen = empty.then(|| Arc::new(Seen::nothing()));
+    }
+    let filled = fill_on(owner, epoch, targets, report, stop).await;
+    // Whoever comes next writes without telling.
+    targets.iter_mut().for_each(|target| target.seen = None);
+    filled
+}
+
+async fn fill_on(
+    owner: &PgPool,
+    epoch: i32,
+    targets: &mut Vec<Target>,
+    report: Report<'_>,
+    stop: &CancellationToken,
+) -> Result<(), GenerationError> {
     let Some(first) = targets.iter().map(|target| target.durable).min() else { return Ok(()) };
     let mut head = log::head(owner).await?.position;
     let mut reader = Reader::new(owner.clone(), first);
@@ -39,17 +62,18 @@ pub(super) async fn fill(
         }
         let page = reader.next().await?;
         let Some(last) = page.last().map(|event| event.position) else { return Ok(()) };
-        let written = stream::iter(targets.drain(..))
+        let mut written = stream::iter(targets.drain(..))
             .map(|target| {
                 let task = tokio::spawn(write(owner.clone(), epoch, target, Arc::clone(&page), last));
                 async move { task.await.map_err(|_| StoreError::Internal("a projection panicked".into())) }
             })
             .buffer_unordered(AT_ONCE)
-            .collect::<Vec<_>>()
-            .await;
-        for one in written {
-            targets.push(one??);
-        }
+            .map(|one| -> Result<_, GenerationError> { one? })
+            .try_collect::<Vec<_>>()
+            .await?;
+        // The slowest begins the next page: begun last, the others would wait for it.
+        written.sort_by_key(|(_, took)| Reverse(*took));
+        targets.extend(written.into_iter().map(|(target, _)| target));
         crash_point!("rebuild.after-page");
         head = head.max(last);
         let read = (last - first) as f64;
@@ -69,7 +93,8 @@ async fn write(
     target: Target,
     page: Arc<Vec<RecordedEvent>>,
     end: Position,
-) -> Result<Target, GenerationError> {
+) -> Result<(Target, Duration), GenerationError> {
+    let began = Instant::now();
     let mut targets = [target];
     let mut failures = 0;
     while targets[0].durable < end {
@@ -81,6 +106,7 @@ async fn write(
                 // A runner feeds it as well (a way back to a retained generation).
                 Some(Verdict::Elsewhere(position)) => {
                     targets[0].durable = position;
+                    targets[0].seen = None;
                     continue;
                 }
                 Some(Verdict::Stopped { reason, .. }) => {
@@ -101,5 +127,5 @@ async fn write(
         tokio::time::sleep(Duration::from_millis(100) * 2u32.pow(failures)).await;
     }
     let [target] = targets;
-    Ok(target)
+    Ok((target, began.elapsed()))
 }

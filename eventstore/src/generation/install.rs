@@ -39,6 +39,7 @@ pub async fn install(owner: &PgPool, registry: &Registry) -> Result<Installed, G
         let generation = mine().map(|row| row.generation).max().unwrap_or(0) + 1;
         let name = format!("{}_g{generation}", model.name());
         schema::create(&mut transaction, &**model, &name).await?;
+        schema::index(&mut transaction, &**model, &name).await?;
         sqlx::query!(
             "insert into projection_checkpoints
                  (projection, generation, epoch, position, state, schema_name, shape)

@@ -12,6 +12,7 @@ mod claim;
 mod compare;
 mod error;
 mod fill;
+mod index;
 mod install;
 mod progress;
 mod reader;

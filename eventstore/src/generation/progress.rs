@@ -9,6 +9,12 @@ pub enum Progress {
         head: Position,
         events_per_second: f64,
     },
+    /// Making the indexes that only queries need, of rows that are there.
+    Indexing {
+        projection: &'static str,
+        number: usize,
+        of: usize,
+    },
     /// Statistics for the planner, then the comparison with the log.
     Checking {
         projection: &'static str,

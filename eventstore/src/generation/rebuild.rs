@@ -5,8 +5,8 @@ use sqlx::{Executor, PgPool};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    GenerationError, Progress, check::check, claim::Claim, fill::fill, progress::Report, schema, snapshots,
-    switch::switch,
+    GenerationError, Progress, check::check, claim::Claim, fill::fill, index, progress::Report, schema,
+    snapshots, switch::switch,
 };
 use crate::{
     pool::Fence,
@@ -62,6 +62,7 @@ pub async fn rebuild(
         targets.push(prepare(owner, epoch, model).await?);
     }
     fill(owner, epoch, &mut targets, report, stop).await?;
+    index::make(owner, &targets, report, stop).await?;
 
     for target in &targets {
         free_keys(owner, target).await?;
@@ -131,6 +132,7 @@ async fn prepare(owner: &PgPool, epoch: i32, model: &Arc<dyn ReadModel>) -> Resu
             schema: row.schema_name,
             durable: row.position,
             standing: None,
+            seen: None,
         });
     }
     let name = format!("{}_g{generation}", model.name());
@@ -149,7 +151,7 @@ async fn prepare(owner: &PgPool, epoch: i32, model: &Arc<dyn ReadModel>) -> Resu
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(Target { model: Arc::clone(model), generation, schema: name, durable: 0, standing: None })
+    Ok(Target { model: Arc::clone(model), generation, schema: name, durable: 0, standing: None, seen: None })
 }
 
 /// A row may be refused by the tables at the end of one page and be fine at the end of another:

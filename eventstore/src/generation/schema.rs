@@ -2,7 +2,8 @@ use sqlx::{Executor, PgConnection};
 
 use crate::subscription::registry::ReadModel;
 
-/// Creates the schema of one generation with its empty tables, usable by the runtime role.
+/// Creates the schema of one generation with its empty tables, usable by the runtime role and
+/// without [`index`]es.
 /// Schema names are made of checked projection names and numbers, tables are constants.
 pub(super) async fn create(
     connection: &mut PgConnection,
@@ -19,6 +20,18 @@ pub(super) async fn create(
          grant usage on all sequences in schema {schema} to weltgewebe_runtime"
     );
     connection.execute(&*after).await?;
+    Ok(())
+}
+
+/// The indexes that queries need, for a generation that somebody is to read. Harmless again.
+pub(super) async fn index(
+    connection: &mut PgConnection,
+    model: &dyn ReadModel,
+    schema: &str,
+) -> Result<(), sqlx::Error> {
+    let sql = format!("set local search_path to {schema}, public; {}", model.indexes());
+    connection.execute(&*sql).await?;
+    connection.execute("set local search_path to public").await?;
     Ok(())
 }
 

@@ -190,6 +190,7 @@ pub async fn rollback(
         schema: row.schema_name,
         durable: row.position,
         standing: None,
+        seen: None,
     };
     let mut targets = vec![target];
     fill(owner, fence.epoch(), &mut targets, report, stop).await?;

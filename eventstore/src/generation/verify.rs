@@ -13,7 +13,7 @@ use crate::{
     pool::Fence,
     subscription::{
         GenerationState, Registry, Sentinel, batch::BEGIN_LAZY, checkpoints, pin::Pin, registry::ReadModel,
-        retry, standing::Standing,
+        retry, seen::Seen, standing::Standing,
     },
 };
 
@@ -52,6 +52,8 @@ struct Fold {
     goal: Position,
     sentinel: Sentinel,
     standing: Standing,
+    /// Nobody else writes the scratch tables; truncated ones hold less than this says.
+    seen: Seen,
     /// What was parked in the live generation when the fold began: treated alike here.
     given: HashMap<String, Position>,
 }
@@ -115,6 +117,7 @@ async fn begin(owner: &PgPool, model: &Arc<dyn ReadModel>) -> Result<Fold, Gener
         scratch: Scratch::create(owner, &**model).await?,
         position: 0,
         sentinel: Sentinel::default(),
+        seen: Seen::nothing(),
         given: standing.parked.clone(),
         standing,
     })
@@ -186,7 +189,10 @@ async fn write(owner: &PgPool, fold: &mut Fold, page: &[RecordedEvent]) -> Resul
     let events = &events[events.partition_point(|event| event.position <= fold.position)..];
     let Some(last) = events.last().map(|event| event.position) else { return Ok(()) };
     let mut transaction = owner.begin_with(BEGIN_LAZY).await?;
-    let applied = fold.model.apply(&mut transaction, &fold.scratch.schema, events, &fold.standing).await?;
+    let applied = fold
+        .model
+        .apply(&mut transaction, &fold.scratch.schema, events, &fold.standing, Some(&fold.seen))
+        .await?;
     if let Some(stop) = applied.stop {
         let projection = fold.model.name().to_owned();
         return Err(GenerationError::Stopped { projection, reason: stop.to_string() });

@@ -6,6 +6,7 @@ use sqlx::{Executor, PgConnection};
 use super::{
     Change, PostgresProjection,
     fold::{self, Parked, Slot, Stop},
+    seen::Seen,
     sentinel::Sentinel,
     standing::Standing,
 };
@@ -28,14 +29,19 @@ pub(super) async fn apply<P: PostgresProjection>(
     schema: &str,
     events: Vec<&RecordedEvent>,
     standing: &Standing,
+    seen: Option<&Seen>,
 ) -> Result<Applied, sqlx::Error> {
-    enter(connection, schema).await?;
     let decoded = fold::decode(projection, events);
     if decoded.slots.is_empty() {
         return Ok(Applied { stop: decoded.stop, ..Applied::default() });
     }
-    let keys = fold::open_keys(&decoded.slots, standing);
-    let loaded = projection.load(connection, &keys).await?;
+    enter(connection, schema).await?;
+    let mut keys = fold::open_keys(&decoded.slots, standing);
+    if let Some(seen) = seen {
+        // Also what this transaction will not write after all: it is looked up in vain next time.
+        keys.retain(|key| seen.maybe(key));
+    }
+    let loaded = if keys.is_empty() { HashMap::new() } else { projection.load(connection, &keys).await? };
     let mut poison = HashMap::new();
     loop {
         let folded = fold::fold(projection, &decoded.slots, &loaded, standing, &poison);

@@ -10,6 +10,7 @@ use super::{
     fold::Parked,
     parked,
     registry::ReadModel,
+    seen::Seen,
     standing::Standing,
 };
 use crate::{StoreError, error::failure_kind};
@@ -24,6 +25,8 @@ pub(crate) struct Target {
     pub durable: Position,
     /// `None` until it was read under the checkpoint's lock.
     pub standing: Option<Arc<Standing>>,
+    /// Only in a fill that began with empty tables and is alone in writing them.
+    pub seen: Option<Arc<Seen>>,
 }
 
 /// What became of one target.
@@ -173,7 +176,8 @@ fn refusal(found: &Locked, target: &Target, epoch: i32, end: Position) -> Option
     found.pinned_at.filter(|at| *at < end).map(Verdict::Pinned)
 }
 
-/// Leaves the savepoint `page` released after success and open after an error.
+/// After success its savepoint stays, with the next one's inside it: releasing each would be a
+/// round trip per projection, and the commit releases all of them.
 async fn apply_one(
     connection: &mut PgConnection,
     target: &mut Target,
@@ -193,9 +197,9 @@ async fn apply_one(
         }
     };
     let events = &events[events.partition_point(|event| event.position <= target.durable)..];
-    let applied = target.model.apply(connection, &target.schema, events, &standing).await?;
+    let applied =
+        target.model.apply(connection, &target.schema, events, &standing, target.seen.as_deref()).await?;
     park(connection, target, &applied.parked).await?;
-    connection.execute("release savepoint page").await?;
     target.standing = Some(after(standing, &applied.parked));
     Ok(applied)
 }

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use kernel::{Position, Projection, RecordedEvent};
 use uuid::Uuid;
@@ -74,15 +74,14 @@ pub(super) fn decode<'a, P: Projection>(projection: &P, events: Vec<&'a Recorded
 
 /// The keys whose rows the fold will look at, in order.
 pub(super) fn open_keys<P: Projection>(slots: &[Slot<'_, P>], standing: &Standing) -> Vec<P::Key> {
-    let mut keys = BTreeSet::new();
+    let mut keys = Vec::with_capacity(slots.len());
     for slot in slots {
-        for key in &slot.keys {
-            if !keys.contains(key) && !standing.parks(key, slot.recorded.position) {
-                keys.insert(key.clone());
-            }
-        }
+        let open = slot.keys.iter().filter(|key| !standing.parks(*key, slot.recorded.position));
+        keys.extend(open.cloned());
     }
-    keys.into_iter().collect()
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }
 
 pub(super) struct Folded<P: Projection> {

@@ -22,6 +22,7 @@ pub(crate) mod rekey;
 pub(crate) mod retry;
 mod runner;
 pub(crate) mod sample;
+pub(crate) mod seen;
 pub(crate) mod sentinel;
 mod sink;
 pub(crate) mod standing;

@@ -9,6 +9,7 @@ use super::{
     apply::{self, Applied},
     rekey::{Rekeyer, Rekeying},
     sample::{KeySample, Sampler},
+    seen::Seen,
     standing::Standing,
 };
 
@@ -36,7 +37,7 @@ impl Registry {
             )
         };
         if self.get(P::NAME).is_none() {
-            let shape = Sha256::digest(P::SCHEMA.as_bytes()).to_vec();
+            let shape = Sha256::new().chain_update(P::SCHEMA).chain_update(P::INDEXES).finalize().to_vec();
             self.models.push(Arc::new(Of {
                 projection: Arc::new(projection),
                 wanted: P::EVENT_TYPES.iter().copied().collect(),
@@ -92,19 +93,23 @@ pub(crate) trait ReadModel: Send + Sync {
     fn name(&self) -> &'static str;
     fn event_types(&self) -> &'static [&'static str];
     fn schema(&self) -> &'static str;
+    fn indexes(&self) -> &'static str;
     fn tables(&self) -> &'static [&'static str];
     /// SHA-256 of the DDL.
     fn shape(&self) -> &[u8];
     fn wants(&self, event_type: &Name) -> bool;
 
-    /// Folds a page into the rows of one generation, inside the caller's transaction. Leaves the
-    /// savepoint `page` open: the caller releases it, or rolls back to it after an error.
+    /// Folds a page into the rows of one generation, inside the caller's transaction. Where there
+    /// was something to do it leaves the savepoint `page` open, for the caller to roll back to after
+    /// an error; after success nobody needs to release it. Keys that
+    /// `seen` does not know are taken to have no rows.
     fn apply<'a>(
         &'a self,
         connection: &'a mut PgConnection,
         schema: &'a str,
         events: &'a [RecordedEvent],
         standing: &'a Standing,
+        seen: Option<&'a Seen>,
     ) -> Boxed<'a, Result<Applied, sqlx::Error>>;
 
     /// A second, simpler way to the same rows, for a share of the keys.
@@ -133,6 +138,10 @@ impl<P: PostgresProjection> ReadModel for Of<P> {
         P::SCHEMA
     }
 
+    fn indexes(&self) -> &'static str {
+        P::INDEXES
+    }
+
     fn tables(&self) -> &'static [&'static str] {
         P::TABLES
     }
@@ -151,9 +160,10 @@ impl<P: PostgresProjection> ReadModel for Of<P> {
         schema: &'a str,
         events: &'a [RecordedEvent],
         standing: &'a Standing,
+        seen: Option<&'a Seen>,
     ) -> Boxed<'a, Result<Applied, sqlx::Error>> {
         let wanted = events.iter().filter(|event| self.wants(&event.event_type));
-        Box::pin(apply::apply(&*self.projection, connection, schema, wanted.collect(), standing))
+        Box::pin(apply::apply(&*self.projection, connection, schema, wanted.collect(), standing, seen))
     }
 
     fn sample(&self, modulus: u64, remainder: u64) -> Box<dyn KeySample> {

@@ -4,8 +4,9 @@ use std::{
 };
 
 use kernel::{Position, RecordedEvent};
+use sqlx::PgPool;
 use tokio::{
-    sync::watch,
+    sync::{oneshot, watch},
     task::{Id, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,7 @@ use super::{
     member::{Member, Status},
     tail::OpenTail,
 };
-use crate::{LogPool, StoreError, precedence::Pausing};
+use crate::{LogPool, StoreError, log::PageLimit, precedence::Pausing};
 
 /// How often the runner asks whether generations came, went, or were pinned.
 const REFRESH: Duration = Duration::from_millis(500);
@@ -28,6 +29,11 @@ const COUNT_PARKED: Duration = Duration::from_secs(2);
 const POLL: Duration = Duration::from_millis(200);
 /// Catch-ups at once, beside the group. Too high: they take the database from the group.
 const APART: usize = 2;
+/// The group's batches begin at least this far apart while events keep coming: a batch costs a few
+/// dozen round trips however small it is. The first one after a rest begins at once.
+const GATHER: Duration = Duration::from_millis(20);
+/// Connections for reading ahead, for looking at checkpoints and for catch-ups.
+const OWN: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -54,7 +60,11 @@ type GenerationKey = (&'static str, i32);
 /// Feeds the live and retained generations of some projections: one scan, one transaction per
 /// batch, a savepoint for each projection. Several runners on the same database do no harm.
 pub struct Runner {
+    /// Its own: connections belong to the runtime they were opened on.
     log: LogPool,
+    /// One connection, the group's: the statements of all read models are prepared and planned on
+    /// it once, and not on every connection of a pool.
+    writer: PgPool,
     registry: Registry,
     feed: Feed,
     positions: Positions,
@@ -70,6 +80,8 @@ pub struct Runner {
     counted: Option<Instant>,
     front: Position,
     pausing: Pausing,
+    /// When the group's last batch began.
+    batched: Option<Instant>,
 }
 
 impl Runner {
@@ -77,8 +89,11 @@ impl Runner {
     pub fn new(log: LogPool, registry: Registry, options: RunnerOptions) -> Self {
         let positions = Positions::new(log.pg().clone());
         positions.runner_is_here();
+        let writer = log.apart(1).pg().clone();
+        let log = log.apart(OWN);
         Self {
             feed: Feed::new(log.clone(), options.committed, options.tail),
+            writer,
             log,
             registry,
             positions,
@@ -91,6 +106,7 @@ impl Runner {
             counted: None,
             front: 0,
             pausing: Pausing::default(),
+            batched: None,
         }
     }
 
@@ -114,7 +130,30 @@ impl Runner {
     }
 
     /// Runs until `stop`; a batch that has begun is finished.
-    pub async fn run(mut self, stop: CancellationToken) {
+    ///
+    /// On a thread of its own: a batch is a few dozen round trips one after the other, and among the
+    /// requests of a busy process each would wait for its turn on the shared runtime.
+    pub async fn run(self, stop: CancellationToken) {
+        // Also when this future is dropped.
+        let stop = stop.child_token();
+        let _guard = stop.clone().drop_guard();
+        let (ended, end) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let thread = std::thread::Builder::new().name("projector".to_owned());
+        let begun = runtime.and_then(|runtime| {
+            thread.spawn(move || {
+                let _ended = ended;
+                runtime.block_on(self.follow(stop));
+            })
+        });
+        match begun {
+            // It ends by being dropped.
+            Ok(_) => drop(end.await),
+            Err(error) => tracing::error!(%error, "the projections have no thread and do not run"),
+        }
+    }
+
+    async fn follow(mut self, stop: CancellationToken) {
         let mut pause = FIRST_PAUSE;
         while !stop.is_cancelled() {
             match self.round().await {
@@ -125,6 +164,13 @@ impl Runner {
                             () = stop.cancelled() => {}
                             () = self.positions.demanded() => {}
                             () = self.pausing.pause() => {}
+                        }
+                    }
+                    let gathering = self.gathering();
+                    if !gathering.is_zero() {
+                        tokio::select! {
+                            () = stop.cancelled() => {}
+                            () = tokio::time::sleep(gathering) => {}
                         }
                     }
                 }
@@ -151,6 +197,16 @@ impl Runner {
             }
         }
         self.rejoin().await;
+        self.writer.close().await;
+        self.log.pg().close().await;
+    }
+
+    /// What is left of the time in which the next batch gathers events; nothing when a full one
+    /// is there.
+    fn gathering(&self) -> Duration {
+        let behind = self.feed.head() - self.front >= PageLimit::TAIL.events;
+        let since = self.batched.filter(|_| !behind).map(|at| at.elapsed());
+        since.map_or(Duration::ZERO, |since| GATHER.saturating_sub(since))
     }
 
     /// One batch for the group and one for everybody apart, all finished on return.
@@ -214,17 +270,19 @@ impl Runner {
         front: Position,
         cut: Option<Position>,
     ) -> Result<Step, StoreError> {
+        let began = Instant::now();
         let mut events: Vec<RecordedEvent> = self.feed.poll(front).await?;
         if let Some(cut) = cut {
             events.truncate(events.partition_point(|event| event.position <= cut));
         }
         let end = events.last().map_or(front, |event| event.position);
         let waited_for = self.positions.anybody_waits();
-        advance_group(self.log.pg(), self.log.epoch(), group, &events, end, waited_for).await?;
+        advance_group(&self.writer, self.log.epoch(), group, &events, end, waited_for).await?;
         if end == front {
             return Ok(Step::Idle);
         }
         self.front = end;
+        self.batched = Some(began);
         Ok(Step::Applied(end))
     }
 
@@ -283,6 +341,7 @@ impl Runner {
                         schema: row.schema_name,
                         durable: row.position,
                         standing: None,
+                        seen: None,
                     };
                     self.members.push(Member::new(target, row.state));
                     // Pushed the line above.

@@ -17,13 +17,18 @@ pub const TEXT: usize = 20_000;
 /// The words of a text, in its order.
 #[must_use]
 pub fn words(text: &str) -> Vec<String> {
-    let letters: Vec<char> = text.nfkc().flat_map(char::to_lowercase).nfkc().take(TEXT).collect();
+    let letters: Vec<char> = if text.chars().all(is_plain) {
+        // Nothing to compose, and lower case is one letter each.
+        text.chars().take(TEXT).map(lower).collect()
+    } else {
+        text.nfkc().flat_map(char::to_lowercase).nfkc().take(TEXT).collect()
+    };
     let mut words = vec![String::new()];
     let mut index = 0;
     while let Some(&letter) = letters.get(index) {
         let (before, after) = (index.checked_sub(1).map(|i| letters[i]), letters.get(index + 1).copied());
         index += if is_spelt_out(before, letter, after) { 2 } else { 1 };
-        if is_combining_mark(letter) {
+        if !letter.is_ascii() && is_combining_mark(letter) {
             continue;
         }
         if !letter.is_alphanumeric() {
@@ -64,6 +69,21 @@ pub fn folded(text: &str, most: usize) -> String {
     folded
 }
 
+/// What nearly every text is made of; no form of it is another's compatibility form.
+const fn is_plain(letter: char) -> bool {
+    letter.is_ascii() || matches!(letter, 'ä' | 'ö' | 'ü' | 'Ä' | 'Ö' | 'Ü' | 'ß')
+}
+
+/// Of a plain letter.
+const fn lower(letter: char) -> char {
+    match letter {
+        'Ä' => 'ä',
+        'Ö' => 'ö',
+        'Ü' => 'ü',
+        _ => letter.to_ascii_lowercase(),
+    }
+}
+
 /// `ae`, `oe` and `ue` as people write umlauts without a German keyboard. After a vowel or a `q`
 /// the letters belong to others: neue, Bauer, Quelle.
 fn is_spelt_out(before: Option<char>, letter: char, after: Option<char>) -> bool {
@@ -75,6 +95,7 @@ fn is_spelt_out(before: Option<char>, letter: char, after: Option<char>) -> bool
 /// The letter without what stands on or in it.
 fn bare(letter: char, word: &mut String) {
     match letter {
+        _ if letter.is_ascii() => word.push(letter),
         'ß' => word.push_str("ss"),
         'æ' => word.push('a'),
         'œ' | 'ø' => word.push('o'),

@@ -50,10 +50,11 @@ impl Scratch {
             .map(|table| format!("create view read.{table} as select * from {schema}.{table};"))
             .collect();
         let sql = format!(
-            "begin; create schema {schema}; set local search_path to {schema}; {}; {views}
+            "begin; create schema {schema}; set local search_path to {schema}, public; {}; {}; {views}
              create table checkpoint as select 0::bigint as position, 1 as epoch, 1 as generation;
              create view read.{}_checkpoint as select * from {schema}.checkpoint limit 1; commit",
             P::SCHEMA,
+            P::INDEXES,
             P::NAME
         );
         self.pool.execute(&*sql).await.unwrap();

@@ -44,6 +44,6 @@ pub fn registry() -> Registry {
         .with(conversation::Conversations)
         .with(thread::Threads)
         .with(activity::Activities)
-        .with(crate::search::NodeSearch)
+        .with(crate::search::NodeSearch::default())
         .with(statistics::Statistics)
 }

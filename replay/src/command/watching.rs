@@ -25,6 +25,9 @@ impl<'a> Watching<'a> {
     pub fn tell(&self, progress: Progress) {
         match progress {
             Progress::Filling { position, head, .. } => self.screen.progress(self.what, position, head),
+            Progress::Indexing { projection, number, of } => {
+                self.screen.note(&format!("{projection}: making index {number} of {of}"));
+            }
             Progress::Checking { projection } => {
                 self.screen.note(&format!("{projection}: comparing the new generation with the log"));
             }

@@ -28,7 +28,8 @@ async fn index(
     let path = format!("set local search_path to {}_g{generation}, public", NodeSearch::NAME);
     transaction.execute(&*path).await?;
     let ids: Vec<Uuid> = lines.iter().map(Line::id).collect();
-    let mut present: HashSet<Uuid> = NodeSearch.load(&mut transaction, &ids).await?.into_keys().collect();
+    let search = NodeSearch::default();
+    let mut present: HashSet<Uuid> = search.load(&mut transaction, &ids).await?.into_keys().collect();
     let mut answers = Vec::with_capacity(lines.len());
     for line in lines {
         let row = match line {
@@ -38,7 +39,7 @@ async fn index(
         let stays = row.is_some();
         let change = Change { key: line.id(), existed: present.contains(&line.id()), row };
         transaction.execute("savepoint line").await?;
-        match NodeSearch.save(&mut transaction, &[change]).await {
+        match search.save(&mut transaction, &[change]).await {
             Ok(()) => {
                 if stays {
                     present.insert(line.id());

@@ -6,7 +6,8 @@
 //!
 //! The folding happens here and not in Postgres, whose idea of a letter depends on the database's
 //! locale. Postgres stems (German snowball) what is folded already: in its rules an umlaut is a
-//! vowel like the one without dots, so folding first changes no stem.
+//! vowel like the one without dots, so folding first changes no stem. It is asked once per word and
+//! not once per text; the vectors are put together here.
 
 mod change;
 mod engine;
@@ -15,9 +16,11 @@ mod projection;
 mod queries;
 mod row;
 mod sink;
+mod stems;
 #[cfg(test)]
 mod tests;
 pub(in crate::search) mod texts;
+mod vector;
 
 pub use change::{OwnerFact, SearchChange};
 pub use engine::PostgresSearch;

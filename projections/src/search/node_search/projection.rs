@@ -1,11 +1,13 @@
 use kernel::{Projection, RecordedEvent, Undecodable};
 use uuid::Uuid;
 
-use super::{SearchChange, SearchRow, change::SEARCH_EVENT_TYPES};
+use super::{SearchChange, SearchRow, change::SEARCH_EVENT_TYPES, stems::Stems};
 
-/// The read model `node_search`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NodeSearch;
+/// The read model `node_search`. One per server: it remembers what that server's dictionaries say.
+#[derive(Debug, Default)]
+pub struct NodeSearch {
+    pub(super) stems: Stems,
+}
 
 impl Projection for NodeSearch {
     type Key = Uuid;

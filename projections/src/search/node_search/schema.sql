@@ -27,10 +27,6 @@ create table node_search (
     vector            tsvector
 ) with (fillfactor = 90);
 
-create index node_search_vector on node_search using gin (vector);
-create index node_search_title_words on node_search (title_words);
-create index node_search_names on node_search using gin (names public.gin_trgm_ops);
-
 -- Where a suggestion may begin: at a public node's title and at each later word of it.
 create table node_search_start (
     node_id uuid not null,
@@ -39,10 +35,6 @@ create table node_search_start (
     title   text collate "C" not null,
     primary key (node_id, word)
 );
-
--- Walked from one title to the next, so that a thousand gardens of one name cost one step.
-create index node_search_start_whole on node_search_start (start, title) where word = 0;
-create index node_search_start_later on node_search_start (start, title) where word > 0;
 
 -- Accounts, as far as the search has to know them.
 create table node_search_owner (

@@ -14,7 +14,7 @@ use crate::{
 };
 
 fn fields(story: &Story) -> NodeFields {
-    match fold(&NodeSearch, &story.events).unwrap().remove(&NODE) {
+    match fold(&NodeSearch::default(), &story.events).unwrap().remove(&NODE) {
         Some(SearchRow::Node(fields)) => *fields,
         other => panic!("{other:?}"),
     }
@@ -48,16 +48,16 @@ fn hidden_and_revoked_nodes_keep_their_fields_and_have_no_words() {
 #[test]
 fn a_removed_node_has_no_row_and_its_creator_may_leave_later() {
     let removed = story().then("NodeRemoved", json!({"last_title": "Lehmofen"}));
-    assert!(fold(&NodeSearch, &removed.events).unwrap().is_empty());
+    assert!(fold(&NodeSearch::default(), &removed.events).unwrap().is_empty());
     let unbound = removed.then("NodeCreatorUnbound", json!({}));
-    assert!(fold(&NodeSearch, &unbound.events).unwrap().is_empty());
+    assert!(fold(&NodeSearch::default(), &unbound.events).unwrap().is_empty());
     let alive = story().then("NodeCreatorUnbound", json!({}));
     assert_eq!(fields(&alive).created_by, None);
 }
 
 #[test]
 fn an_account_is_only_whether_it_may_act() {
-    let owner = |story: &Story| fold(&NodeSearch, &story.events).unwrap().remove(&CREATOR);
+    let owner = |story: &Story| fold(&NodeSearch::default(), &story.events).unwrap().remove(&CREATOR);
     // What is personal is not even looked at: a payload of any shape will do.
     let mut story = Story::of("account", CREATOR).then("AccountRegistered", json!({"title": "CANARY"}));
     assert_eq!(owner(&story), Some(SearchRow::Owner { active: true }));
@@ -73,8 +73,8 @@ fn an_account_is_only_whether_it_may_act() {
 fn what_cannot_follow_is_refused() {
     let lone = |aggregate, event: &str| Story::of(aggregate, Uuid::nil()).then(event, json!({}));
     for story in [lone("account", "AccountDisabled"), lone("account", "AccountLeft")] {
-        assert!(fold(&NodeSearch, &story.events).is_err());
+        assert!(fold(&NodeSearch::default(), &story.events).is_err());
     }
     let twice = story().then("AccountRegistered", json!({}));
-    assert!(fold(&NodeSearch, &twice.events).is_err());
+    assert!(fold(&NodeSearch::default(), &twice.events).is_err());
 }

@@ -18,8 +18,6 @@ pub(in crate::search) struct Texts {
     pub title: String,
     /// Kind and tags.
     pub labels: String,
-    /// Ends of the words of title and labels: a Gemeinschaftsgarten is a garten.
-    pub ends: String,
     pub summary: String,
     pub rest: String,
 }
@@ -35,9 +33,19 @@ impl Texts {
         let tags = node.tags.iter().flatten();
         let labels: Vec<String> = node.kind.iter().chain(tags).flat_map(|label| words(label)).collect();
         let labels = labels.join(" ");
-        let ends: Vec<String> = title.split(' ').chain(labels.split(' ')).flat_map(ends_of).collect();
         let rest = [text(&node.address), text(&node.info)].join(" ");
-        Some(Self { ends: ends.join(" "), summary: text(&node.summary), rest, title, labels })
+        Some(Self { summary: text(&node.summary), rest, title, labels })
+    }
+
+    /// All of its words.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        let texts = [&self.title, &self.labels, &self.summary, &self.rest];
+        texts.into_iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty())
+    }
+
+    /// Ends of the words of title and labels.
+    pub fn ends(&self) -> impl Iterator<Item = String> {
+        self.title.split(' ').chain(self.labels.split(' ')).flat_map(ends_of)
     }
 
     /// Where misspelt words are looked for.
@@ -52,7 +60,8 @@ impl Texts {
     }
 }
 
-fn ends_of(word: &str) -> Vec<String> {
+/// Ends of a word of title or labels: a Gemeinschaftsgarten is a garten.
+pub(super) fn ends_of(word: &str) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
     let last = letters.len().saturating_sub(PART);
     (PART..=last).map(|from| letters[from..].iter().collect()).collect()
@@ -74,7 +83,6 @@ mod tests {
         let texts = Texts {
             title: "offener bucherschrank schanze".into(),
             labels: String::new(),
-            ends: String::new(),
             summary: String::new(),
             rest: String::new(),
         };

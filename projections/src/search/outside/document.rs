@@ -91,7 +91,7 @@ impl Document {
 /// What the words of title, kind and tags begin and end with. These engines take the last word of a
 /// query for a beginning, Postgres every one: `Münster Garten` is meant to find a Münsterplatz.
 fn parts(texts: &Texts) -> String {
-    let mut parts = texts.ends.clone();
+    let mut parts = texts.ends().collect::<Vec<_>>().join(" ");
     for word in texts.title.split(' ').chain(texts.labels.split(' ')) {
         let letters = word.char_indices().skip(PART);
         for (end, _) in letters {
@@ -230,7 +230,7 @@ mod tests {
     use serde_json::json;
 
     fn fields() -> NodeFields {
-        match fold(&NodeSearch, &story().events).unwrap().remove(&NODE) {
+        match fold(&NodeSearch::default(), &story().events).unwrap().remove(&NODE) {
             Some(SearchRow::Node(fields)) => *fields,
             other => panic!("{other:?}"),
         }

@@ -77,10 +77,10 @@ pub(super) async fn nodes(log: &PgPool, ids: &[Uuid]) -> Result<Vec<Node>, Store
 
 fn node(id: Uuid, events: &[RecordedEvent]) -> Node {
     let position = events.last().map_or(0, |event| event.position);
+    let model = NodeSearch::default();
     let mut row = None;
     for recorded in events.iter().filter(|event| NODE_EVENT_TYPES.contains(&event.event_type.as_str())) {
-        let folded =
-            NodeSearch.decode(recorded).and_then(|event| NodeSearch.fold(&id, row.take(), &event, recorded));
+        let folded = model.decode(recorded).and_then(|event| model.fold(&id, row.take(), &event, recorded));
         match folded {
             Ok(next) => row = next,
             Err(_) => return Node::Unreadable { id, position },

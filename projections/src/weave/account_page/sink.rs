@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::{
     AccountPage, AccountRow,
-    columns::{AccountArrays, AccountColumns},
+    columns::{AccountArrays, AccountColumns, role_word, status_word},
 };
-use crate::Sealed;
+use crate::{Sealed, copy::Rows};
 
 impl PostgresProjection for AccountPage {
     const SCHEMA: &'static str = include_str!("schema.sql");
@@ -43,35 +43,36 @@ impl PostgresProjection for AccountPage {
             let written = |existed: bool| {
                 changes.iter().filter(move |c| c.existed == existed).filter_map(|c| c.row.as_ref())
             };
-            insert_new(connection, AccountArrays::of(written(false))).await?;
+            insert_new(connection, written(false)).await?;
             replace(connection, AccountArrays::of(written(true))).await
         })
     }
 }
 
-async fn insert_new(connection: &mut PgConnection, rows: AccountArrays<'_>) -> Result<(), sqlx::Error> {
-    if rows.ids.is_empty() {
-        return Ok(());
+async fn insert_new<'a>(
+    connection: &mut PgConnection,
+    accounts: impl Iterator<Item = &'a AccountRow>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for account in accounts {
+        rows.row(13)
+            .put(account.id)
+            .put(role_word(account.role))
+            .put(status_word(account.status))
+            .put(account.map_state.as_str())
+            .put(account.radius_m)
+            .put(account.title.as_ref().map(Json))
+            .put(account.summary.as_ref().map(Json))
+            .put(account.tags.as_ref().map(Json))
+            .put(account.address.as_ref().map(Json))
+            .put(account.public_position.as_ref().map(Json))
+            .put(account.joined_at)
+            .put(account.updated_at)
+            .put(account.version);
     }
-    sqlx::query_file!(
-        "src/weave/account_page/sql/insert_new.sql",
-        &rows.ids,
-        &rows.roles as _,
-        &rows.statuses as _,
-        &rows.map_states as _,
-        &rows.radii,
-        &rows.titles as _,
-        &rows.summaries as _,
-        &rows.tags as _,
-        &rows.addresses as _,
-        &rows.public_positions as _,
-        &rows.joined,
-        &rows.updated,
-        &rows.versions
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    let into = "account_page (id, role, status, map_state, radius_m, title, summary, tags, address, \
+                public_position, joined_at, updated_at, version)";
+    rows.write(connection, into).await
 }
 
 async fn replace(connection: &mut PgConnection, rows: AccountArrays<'_>) -> Result<(), sqlx::Error> {

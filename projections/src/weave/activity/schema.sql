@@ -12,11 +12,6 @@ create table activity (
     position        bigint not null
 ) with (fillfactor = 80);
 
--- Newest first, over all, of an account, at a node.
-create unique index activity_order on activity (position);
-create index activity_of_account on activity (account_id, position);
-create index activity_of_conversation on activity (conversation_id, position);
-
 -- The title of each node that ever was; null when it was redacted.
 create table activity_node (
     conversation_id uuid primary key,

@@ -8,11 +8,13 @@ use super::{
     Activities, ActivityFields, ActivityKey, ActivityRow, NodeTitle,
     columns::{ActivityArrays, ActivityColumns, TitleArrays},
 };
+use crate::copy::Rows;
 
 type RowChange = Change<ActivityKey, ActivityRow>;
 
 impl PostgresProjection for Activities {
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
     const TABLES: &'static [&'static str] = &["activity", "activity_node"];
 
     fn load<'a>(
@@ -71,9 +73,13 @@ impl PostgresProjection for Activities {
                     .execute(&mut *connection)
                     .await?;
             }
-            let rows = || changes.iter().filter_map(|change| change.row.as_ref());
-            save_entries(connection, ActivityArrays::of(rows().filter_map(entry))).await?;
-            save_titles(connection, TitleArrays::of(rows().filter_map(node))).await
+            let rows = |existed: bool| {
+                changes.iter().filter(move |c| c.existed == existed).filter_map(|c| c.row.as_ref())
+            };
+            insert_entries(connection, rows(false).filter_map(entry)).await?;
+            replace_entries(connection, ActivityArrays::of(rows(true).filter_map(entry))).await?;
+            insert_titles(connection, rows(false).filter_map(node)).await?;
+            replace_titles(connection, TitleArrays::of(rows(true).filter_map(node))).await
         })
     }
 }
@@ -98,12 +104,33 @@ const fn node(row: &ActivityRow) -> Option<&NodeTitle> {
     if let ActivityRow::Node(node) = row { Some(node) } else { None }
 }
 
-async fn save_entries(connection: &mut PgConnection, rows: ActivityArrays) -> Result<(), sqlx::Error> {
+async fn insert_entries<'a>(
+    connection: &mut PgConnection,
+    entries: impl Iterator<Item = &'a ActivityFields>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for entry in entries {
+        rows.row(9)
+            .put(entry.key().id())
+            .put(entry.account_id)
+            .put(entry.activity_type.as_str())
+            .put(entry.conversation_id)
+            .put(entry.day)
+            .put(entry.count)
+            .put(entry.first_at)
+            .put(entry.last_at)
+            .put(entry.position);
+    }
+    let into = "activity (id, account_id, type, conversation_id, day, count, first_at, last_at, position)";
+    rows.write(connection, into).await
+}
+
+async fn replace_entries(connection: &mut PgConnection, rows: ActivityArrays) -> Result<(), sqlx::Error> {
     if rows.ids.is_empty() {
         return Ok(());
     }
     sqlx::query_file!(
-        "src/weave/activity/sql/upsert_entries.sql",
+        "src/weave/activity/sql/replace_entries.sql",
         &rows.ids,
         &rows.accounts as _,
         &rows.types as _,
@@ -119,12 +146,23 @@ async fn save_entries(connection: &mut PgConnection, rows: ActivityArrays) -> Re
     Ok(())
 }
 
-async fn save_titles(connection: &mut PgConnection, rows: TitleArrays<'_>) -> Result<(), sqlx::Error> {
+async fn insert_titles<'a>(
+    connection: &mut PgConnection,
+    titles: impl Iterator<Item = &'a NodeTitle>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for title in titles {
+        rows.row(3).put(title.conversation_id).put(title.node_id).put(title.title.as_deref());
+    }
+    rows.write(connection, "activity_node (conversation_id, node_id, title)").await
+}
+
+async fn replace_titles(connection: &mut PgConnection, rows: TitleArrays<'_>) -> Result<(), sqlx::Error> {
     if rows.nodes.is_empty() {
         return Ok(());
     }
     sqlx::query_file!(
-        "src/weave/activity/sql/upsert_titles.sql",
+        "src/weave/activity/sql/replace_titles.sql",
         &rows.conversations,
         &rows.nodes,
         &rows.titles as _

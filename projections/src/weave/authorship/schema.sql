@@ -4,4 +4,3 @@ create table authorship (
     aggregate_type text collate "C" not null,
     account_id     uuid not null
 );
-create index authorship_account on authorship (account_id, aggregate_id);

@@ -6,9 +6,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Authorship, Bound};
+use crate::copy::Rows;
 
 impl PostgresProjection for Authorship {
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
     const TABLES: &'static [&'static str] = &["authorship"];
 
     fn load<'a>(
@@ -48,13 +50,18 @@ impl PostgresProjection for Authorship {
                     .await?;
             }
             let (mut ids, mut types, mut accounts) = (Vec::new(), Vec::new(), Vec::new());
+            let mut new = Rows::new();
             for change in changes {
-                if let Some(bound) = &change.row {
+                let Some(bound) = &change.row else { continue };
+                if change.existed {
                     ids.push(change.key);
                     types.push(bound.aggregate_type.as_str());
                     accounts.push(bound.account_id);
+                } else {
+                    new.row(3).put(change.key).put(bound.aggregate_type.as_str()).put(bound.account_id);
                 }
             }
+            new.write(connection, "authorship (aggregate_id, aggregate_type, account_id)").await?;
             if ids.is_empty() {
                 return Ok(());
             }

@@ -24,6 +24,3 @@ create table message (
     version         bigint not null,
     position        bigint not null
 ) with (fillfactor = 90);
-
--- The order in which a talk is read.
-create unique index message_order on message (conversation_id, position);

@@ -1,18 +1,20 @@
 use std::collections::HashMap;
 
 use eventstore::subscription::{Change, PostgresProjection, SinkFuture};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
 use super::{
     ConversationFields, ConversationKey, ConversationRow, Conversations, MessageFields,
     columns::{ConversationArrays, ConversationColumns, MessageArrays, MessageColumns},
 };
+use crate::copy::Rows;
 
 type RowChange = Change<ConversationKey, ConversationRow>;
 
 impl PostgresProjection for Conversations {
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
     const TABLES: &'static [&'static str] = &["conversation", "message"];
 
     fn load<'a>(
@@ -71,12 +73,12 @@ impl PostgresProjection for Conversations {
                     .execute(&mut *connection)
                     .await?;
             }
-            let conversations = changes.iter().filter_map(conversation);
-            upsert_conversations(connection, ConversationArrays::of(conversations)).await?;
-            let written =
-                |existed: bool| changes.iter().filter(move |c| c.existed == existed).filter_map(message);
-            insert_messages(connection, MessageArrays::of(written(false))).await?;
-            replace_messages(connection, MessageArrays::of(written(true))).await
+            let written = |existed: bool| changes.iter().filter(move |c| c.existed == existed);
+            insert_conversations(connection, written(false).filter_map(conversation)).await?;
+            let changed = written(true).filter_map(conversation);
+            replace_conversations(connection, ConversationArrays::of(changed)).await?;
+            insert_messages(connection, written(false).filter_map(message)).await?;
+            replace_messages(connection, MessageArrays::of(written(true).filter_map(message))).await
         })
     }
 }
@@ -107,7 +109,27 @@ fn message(change: &RowChange) -> Option<&MessageFields> {
     }
 }
 
-async fn upsert_conversations(
+async fn insert_conversations<'a>(
+    connection: &mut PgConnection,
+    conversations: impl Iterator<Item = &'a ConversationFields>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for conversation in conversations {
+        rows.row(7)
+            .put(conversation.id)
+            .put(conversation.kind.as_str())
+            .put(conversation.subject_id)
+            .put(conversation.state.as_str())
+            .put(conversation.message_count)
+            .put(conversation.last_message_position)
+            .put(conversation.last_message_at);
+    }
+    let into = "conversation (id, kind, subject_id, state, message_count, last_message_position, \
+                last_message_at)";
+    rows.write(connection, into).await
+}
+
+async fn replace_conversations(
     connection: &mut PgConnection,
     rows: ConversationArrays,
 ) -> Result<(), sqlx::Error> {
@@ -115,7 +137,7 @@ async fn upsert_conversations(
         return Ok(());
     }
     sqlx::query_file!(
-        "src/weave/conversation/sql/upsert_conversations.sql",
+        "src/weave/conversation/sql/replace_conversations.sql",
         &rows.ids,
         &rows.kinds as _,
         &rows.subjects,
@@ -129,25 +151,26 @@ async fn upsert_conversations(
     Ok(())
 }
 
-async fn insert_messages(connection: &mut PgConnection, rows: MessageArrays<'_>) -> Result<(), sqlx::Error> {
-    if rows.ids.is_empty() {
-        return Ok(());
+async fn insert_messages<'a>(
+    connection: &mut PgConnection,
+    messages: impl Iterator<Item = &'a MessageFields>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for message in messages {
+        rows.row(9)
+            .put(message.id)
+            .put(message.conversation_id)
+            .put(message.author_id)
+            .put(message.content.as_ref().map(Json))
+            .put(message.created_at)
+            .put(message.edited_at)
+            .put(message.tombstoned)
+            .put(message.version)
+            .put(message.position);
     }
-    sqlx::query_file!(
-        "src/weave/conversation/sql/insert_messages.sql",
-        &rows.ids,
-        &rows.conversations,
-        &rows.authors as _,
-        &rows.contents as _,
-        &rows.created,
-        &rows.edited as _,
-        &rows.tombstoned,
-        &rows.versions,
-        &rows.positions
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    let into = "message (id, conversation_id, author_id, content, created_at, edited_at, tombstoned, \
+                version, position)";
+    rows.write(connection, into).await
 }
 
 async fn replace_messages(connection: &mut PgConnection, rows: MessageArrays<'_>) -> Result<(), sqlx::Error> {

@@ -16,6 +16,9 @@ use super::{
 /// How often an idle feeder looks for events of other processes. Too low: two questions each
 /// time for nothing; too high: the views are behind by as much.
 const LOOK: Duration = Duration::from_millis(200);
+/// Between two pages while events keep coming, unless a full one is there. Too low: four round trips
+/// for every few events; too high: the views are behind by as much.
+const GATHER: Duration = Duration::from_millis(50);
 /// After a failure.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -36,6 +39,8 @@ pub struct Feeder {
 enum Step {
     /// There may be more at once.
     Moved,
+    /// There will be more in a moment.
+    Following,
     Idle,
 }
 
@@ -65,6 +70,17 @@ impl Feeder {
                     () = stop.cancelled() => {}
                     () = self.pausing.pause() => {}
                 },
+                Ok(Step::Following) => {
+                    self.pausing.caught_up();
+                    let later = async {
+                        sleep(GATHER).await;
+                        self.pausing.pause().await;
+                    };
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = later => {}
+                    }
+                }
                 Ok(Step::Idle) => {
                     self.pausing.caught_up();
                     tokio::select! {
@@ -137,7 +153,8 @@ impl Feeder {
             Applied::Moved => {
                 let known = Checkpoint { position: page.to, event: page.last_event, epoch: head.epoch, ..at };
                 self.known = Some(known);
-                Ok(Step::Moved)
+                let full = events.len() as i64 >= PageLimit::TAIL.events;
+                Ok(if full { Step::Moved } else { Step::Following })
             }
             // Somebody else was faster, or emptied it: the next look tells.
             Applied::Elsewhere(_) => Ok(Step::Moved),

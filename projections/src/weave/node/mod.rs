@@ -4,6 +4,7 @@
 mod arrays;
 mod change;
 mod columns;
+mod copied;
 mod fields;
 mod payload;
 mod shape;
@@ -13,6 +14,7 @@ pub(crate) mod tests;
 pub(crate) use arrays::NodeArrays;
 pub use change::{NODE_EVENT_TYPES, NodeChange, NodeFact};
 pub(crate) use columns::NodeColumns;
+pub(crate) use copied::{COPIED, copy};
 pub use fields::NodeFields;
 pub use payload::{Field, Removed, Revised, Tied, VisibilityChanged};
 pub use shape::NodeShape;

@@ -19,9 +19,3 @@ create table node_map (
     version           bigint not null,
     redacted          text[] collate "C" not null
 ) with (fillfactor = 90);
-
--- The order of the map: a page of a city lies together on disk pages and in the index.
-create unique index node_map_order on node_map (cell, id);
--- A rare kind or tag is found by itself, wherever it is.
-create index node_map_kind on node_map (kind);
-create index node_map_tags on node_map using gin (tags);

@@ -5,10 +5,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::NodeMap;
-use crate::weave::node::{NodeArrays, NodeColumns, NodeFields};
+use crate::{
+    copy::Rows,
+    geo::cell_of,
+    weave::node::{COPIED, NodeArrays, NodeColumns, NodeFields, copy},
+};
 
 impl PostgresProjection for NodeMap {
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
     const TABLES: &'static [&'static str] = &["node_map"];
 
     fn load<'a>(
@@ -40,39 +45,22 @@ impl PostgresProjection for NodeMap {
             let written = |existed: bool| {
                 changes.iter().filter(move |c| c.existed == existed).filter_map(|c| c.row.as_ref())
             };
-            insert_new(connection, NodeArrays::of(written(false))).await?;
+            insert_new(connection, written(false)).await?;
             replace(connection, NodeArrays::of(written(true))).await
         })
     }
 }
 
-async fn insert_new(connection: &mut PgConnection, rows: NodeArrays<'_>) -> Result<(), sqlx::Error> {
-    if rows.ids.is_empty() {
-        return Ok(());
+async fn insert_new<'a>(
+    connection: &mut PgConnection,
+    nodes: impl Iterator<Item = &'a NodeFields>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for node in nodes {
+        let cell = node.location.and_then(|point| cell_of(point.lat, point.lon));
+        copy(&mut rows, node, 1).put(cell);
     }
-    sqlx::query_file!(
-        "src/weave/node_map/sql/insert_new.sql",
-        &rows.ids,
-        &rows.cells as _,
-        &rows.kinds as _,
-        &rows.titles as _,
-        &rows.summaries as _,
-        &rows.infos as _,
-        &rows.tags as _,
-        &rows.addresses as _,
-        &rows.lats as _,
-        &rows.lons as _,
-        &rows.visibilities as _,
-        &rows.creators as _,
-        &rows.conversations,
-        &rows.created,
-        &rows.updated,
-        &rows.versions,
-        &rows.redacted
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    rows.write(connection, &format!("node_map ({COPIED}, cell)")).await
 }
 
 async fn replace(connection: &mut PgConnection, rows: NodeArrays<'_>) -> Result<(), sqlx::Error> {

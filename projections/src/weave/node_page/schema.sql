@@ -18,8 +18,6 @@ create table node_page (
     redacted          text[] not null,
     removed_at        timestamptz
 ) with (fillfactor = 90);
--- From a conversation back to its node: hot views count by conversation.
-create index node_page_conversation on node_page (conversation_id);
 
 -- What was done to it. Rows of their own: a node revised a thousand times is not written anew
 -- with all its history a thousand times. The actor is null when it was no person.

@@ -5,10 +5,14 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{NodePage, NodePageRow};
-use crate::weave::node::{NodeArrays, NodeColumns};
+use crate::{
+    copy::Rows,
+    weave::node::{COPIED, NodeArrays, NodeColumns, NodeFields, copy},
+};
 
 impl PostgresProjection for NodePage {
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
     const TABLES: &'static [&'static str] = &["node_page", "node_history"];
 
     fn load<'a>(
@@ -45,7 +49,7 @@ impl PostgresProjection for NodePage {
                     .filter(move |c| c.existed == existed)
                     .filter_map(|c| Some(&c.row.as_ref()?.fields))
             };
-            insert_new(connection, NodeArrays::of(written(false))).await?;
+            insert_new(connection, written(false)).await?;
             replace(connection, NodeArrays::of(written(true))).await?;
             remember(connection, changes).await
         })
@@ -72,33 +76,15 @@ async fn forget_history(connection: &mut PgConnection, nodes: &[Uuid]) -> Result
     Ok(())
 }
 
-async fn insert_new(connection: &mut PgConnection, rows: NodeArrays<'_>) -> Result<(), sqlx::Error> {
-    if rows.ids.is_empty() {
-        return Ok(());
+async fn insert_new<'a>(
+    connection: &mut PgConnection,
+    nodes: impl Iterator<Item = &'a NodeFields>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for node in nodes {
+        copy(&mut rows, node, 1).put(node.removed_at);
     }
-    sqlx::query_file!(
-        "src/weave/node_page/sql/insert_new.sql",
-        &rows.ids,
-        &rows.kinds as _,
-        &rows.titles as _,
-        &rows.summaries as _,
-        &rows.infos as _,
-        &rows.tags as _,
-        &rows.addresses as _,
-        &rows.lats as _,
-        &rows.lons as _,
-        &rows.visibilities as _,
-        &rows.creators as _,
-        &rows.conversations,
-        &rows.created,
-        &rows.updated,
-        &rows.versions,
-        &rows.redacted,
-        &rows.removed as _
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    rows.write(connection, &format!("node_page ({COPIED}, removed_at)")).await
 }
 
 async fn replace(connection: &mut PgConnection, rows: NodeArrays<'_>) -> Result<(), sqlx::Error> {
@@ -135,33 +121,17 @@ async fn remember(
     connection: &mut PgConnection,
     changes: &[Change<Uuid, NodePageRow>],
 ) -> Result<(), sqlx::Error> {
-    let (mut nodes, mut versions, mut positions) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut times, mut types, mut actors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut rows = Rows::new();
     for row in changes.iter().filter_map(|change| change.row.as_ref()) {
         for entry in &row.happened {
-            nodes.push(row.fields.id);
-            versions.push(entry.version);
-            positions.push(entry.position);
-            times.push(entry.at);
-            types.push(entry.event_type.as_str());
-            actors.push(entry.actor);
+            rows.row(6)
+                .put(row.fields.id)
+                .put(entry.version)
+                .put(entry.position)
+                .put(entry.at)
+                .put(entry.event_type.as_str())
+                .put(entry.actor);
         }
     }
-    if nodes.is_empty() {
-        return Ok(());
-    }
-    sqlx::query!(
-        "insert into node_history (node_id, version, position, at, type, actor)
-         select * from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::timestamptz[], $5::text[],
-                              $6::uuid[])",
-        &nodes,
-        &versions,
-        &positions,
-        &times,
-        &types as _,
-        &actors as _
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
+    rows.write(connection, "node_history (node_id, version, position, at, type, actor)").await
 }

@@ -19,4 +19,3 @@ create table statistics_last (
     account uuid primary key,
     day     date not null
 ) with (fillfactor = 80);
-create index statistics_last_day on statistics_last (day);

@@ -9,6 +9,7 @@ use super::{StatKey, StatRow, Statistics, Thing};
 
 impl PostgresProjection for Statistics {
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
     const TABLES: &'static [&'static str] = &["statistics_day", "statistics_active", "statistics_last"];
 
     fn load<'a>(

@@ -9,11 +9,13 @@ use super::{
     columns::{NodeColumns, NodeEndArrays, ThreadArrays, ThreadColumns},
     thread_id,
 };
+use crate::{copy::Rows, geo::cell_of};
 
 type RowChange = Change<ThreadKey, ThreadRow>;
 
 impl PostgresProjection for Threads {
     const SCHEMA: &'static str = include_str!("schema.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
     const TABLES: &'static [&'static str] = &["thread", "thread_node", "thread_left"];
 
     fn load<'a>(
@@ -75,10 +77,14 @@ impl PostgresProjection for Threads {
             // No fold deletes; a key that is folded anew from the log does.
             let gone = changes.iter().filter(|c| c.existed && c.row.is_none()).map(|c| c.key);
             delete(connection, Wanted::of(gone)).await?;
-            let rows = || changes.iter().filter_map(|change| change.row.as_ref());
-            save_threads(connection, rows().filter_map(thread)).await?;
-            save_nodes(connection, rows().filter_map(node)).await?;
-            save_left(connection, rows().filter_map(left).collect()).await
+            let rows = |existed: bool| {
+                changes.iter().filter(move |c| c.existed == existed).filter_map(|c| c.row.as_ref())
+            };
+            insert_threads(connection, rows(false).filter_map(thread)).await?;
+            replace_threads(connection, rows(true).filter_map(thread)).await?;
+            insert_nodes(connection, rows(false).filter_map(node)).await?;
+            replace_nodes(connection, rows(true).filter_map(node)).await?;
+            insert_left(connection, rows(false).filter_map(left).collect()).await
         })
     }
 }
@@ -138,7 +144,23 @@ async fn delete(connection: &mut PgConnection, gone: Wanted) -> Result<(), sqlx:
     Ok(())
 }
 
-async fn save_threads<'a>(
+async fn insert_threads<'a>(
+    connection: &mut PgConnection,
+    threads: impl Iterator<Item = &'a ThreadFields>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for thread in threads {
+        rows.row(5)
+            .put(thread_id(thread.account_id, thread.thread_type, thread.conversation_id))
+            .put(thread.account_id)
+            .put(thread.thread_type.as_str())
+            .put(thread.conversation_id)
+            .put(thread.started_at);
+    }
+    rows.write(connection, "thread (id, account_id, type, conversation_id, started_at)").await
+}
+
+async fn replace_threads<'a>(
     connection: &mut PgConnection,
     rows: impl Iterator<Item = &'a ThreadFields>,
 ) -> Result<(), sqlx::Error> {
@@ -147,7 +169,7 @@ async fn save_threads<'a>(
         return Ok(());
     }
     sqlx::query_file!(
-        "src/weave/thread/sql/upsert_threads.sql",
+        "src/weave/thread/sql/replace_threads.sql",
         &rows.ids,
         &rows.accounts,
         &rows.types as _,
@@ -159,7 +181,26 @@ async fn save_threads<'a>(
     Ok(())
 }
 
-async fn save_nodes<'a>(
+async fn insert_nodes<'a>(
+    connection: &mut PgConnection,
+    ends: impl Iterator<Item = &'a NodeEnd>,
+) -> Result<(), sqlx::Error> {
+    let mut rows = Rows::new();
+    for end in ends {
+        rows.row(7)
+            .put(end.conversation_id)
+            .put(end.node_id)
+            .put(end.location.and_then(|point| cell_of(point.lat, point.lon)))
+            .put(end.location.map(|point| point.lat))
+            .put(end.location.map(|point| point.lon))
+            .put(end.removed)
+            .put(end.last_act_at);
+    }
+    let into = "thread_node (conversation_id, node_id, cell, lat, lon, removed, last_act_at)";
+    rows.write(connection, into).await
+}
+
+async fn replace_nodes<'a>(
     connection: &mut PgConnection,
     rows: impl Iterator<Item = &'a NodeEnd>,
 ) -> Result<(), sqlx::Error> {
@@ -168,7 +209,7 @@ async fn save_nodes<'a>(
         return Ok(());
     }
     sqlx::query_file!(
-        "src/weave/thread/sql/upsert_nodes.sql",
+        "src/weave/thread/sql/replace_nodes.sql",
         &rows.conversations,
         &rows.nodes,
         &rows.cells as _,
@@ -182,7 +223,7 @@ async fn save_nodes<'a>(
     Ok(())
 }
 
-async fn save_left(connection: &mut PgConnection, accounts: Vec<Uuid>) -> Result<(), sqlx::Error> {
+async fn insert_left(connection: &mut PgConnection, accounts: Vec<Uuid>) -> Result<(), sqlx::Error> {
     if accounts.is_empty() {
         return Ok(());
     }

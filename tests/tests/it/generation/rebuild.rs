@@ -203,3 +203,40 @@ async fn one_can_go_back_until_the_window_ends() {
     assert_eq!(row(&store, "tallies", ids[0]).await.unwrap().last, "still alive");
     running.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_ended_among_its_indexes_makes_the_missing_ones() {
+    let store = store().await;
+    let registry = registry();
+    let mut runner = runner(&store, &registry, RunnerOptions::default()).await;
+    many(&store, 50, 500).await;
+    settle(&mut runner).await;
+    let owner = store.env.owner_pool.clone();
+    assert_eq!(indexed(&owner, 1).await, 3, "the first generation is live at once");
+
+    let stop = CancellationToken::new();
+    let report = |step: Progress| {
+        if matches!(step, Progress::Indexing { .. }) {
+            stop.cancel();
+        }
+    };
+    let interrupted = rebuild_all(&owner, &registry, &report, &stop).await;
+    assert!(matches!(interrupted, Err(GenerationError::Interrupted)));
+    assert!(indexed(&owner, 2).await < 3);
+    let rows = checkpoints(store.env.log.pg()).await.unwrap();
+    let building = rows.iter().filter(|row| row.state == GenerationState::Building);
+    assert!(building.clone().all(|row| row.position == 500) && building.count() == 3);
+
+    let rebuilt = rebuild(&store, &registry).await;
+    assert!(rebuilt.iter().all(|one| one.generation == 2));
+    assert_eq!(indexed(&owner, 2).await, 3);
+    // The tables a verification folds into are read by nobody.
+    assert!(verify(&owner, &registry, &|_| {}, &CancellationToken::new()).await.unwrap()[0].agrees());
+}
+
+/// Indexes that are no primary keys, of one generation of all read models.
+async fn indexed(owner: &sqlx::PgPool, generation: i32) -> i64 {
+    let sql = r"select count(*) from pg_indexes
+               where schemaname like '%\_g' || $1::integer and indexname like '%\_position'";
+    sqlx::query_scalar(sql).bind(generation).fetch_one(owner).await.unwrap()
+}

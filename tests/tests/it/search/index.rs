@@ -128,3 +128,45 @@ async fn an_engine_that_was_never_installed_says_so() {
     let engine = PostgresSearch::new(env.log.pg().clone());
     assert!(engine.standing().await.unwrap_err().to_string().contains("not built yet"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_hold_what_postgres_makes_of_the_words() {
+    let (env, engine) = engine().await;
+    let mut nodes: Vec<NodeFields> = Vec::new();
+    for (number, title) in
+        ["Die Gärten der Nachbarinnen, 3. Reihe 42b", "Gemeinschaftsgarten", "und", "日本 Кафе 1e5"]
+            .into_iter()
+            .enumerate()
+    {
+        let mut node = document(number as u128 + 1, title);
+        node.tags = Some(vec!["essbare stadt".into(), "2024".into()]);
+        node.info = Some("Häuser und Höfe, die offen sind; Führungen sonntags um 15 Uhr".into());
+        nodes.push(node);
+    }
+    // Twice: the second time nothing is asked any more.
+    for _ in 0..2 {
+        let lines: Vec<Line> = nodes.iter().map(|node| Line::Put(Box::new(node.clone()))).collect();
+        assert!(engine.index(1, &lines).await.unwrap().iter().all(Result::is_ok));
+    }
+    let differing: Vec<String> = sqlx::query_scalar(
+        "select title from read.node_search
+         where strip(ts_filter(vector, '{a}'))
+                   <> strip(to_tsvector('simple', title_words) || to_tsvector('german', title_words))
+            or strip(ts_filter(vector, '{d}'))
+                   <> strip(to_tsvector('german',
+                                        'hof 3 hauser und hofe die offen sind fuhrungen sonntags um 15 uhr'))
+            or ts_filter(vector, '{b}') = ''",
+    )
+    .fetch_all(env.log.pg())
+    .await
+    .unwrap();
+    assert!(differing.is_empty(), "{differing:?}");
+    let end: bool = sqlx::query_scalar(
+        "select ts_filter(vector, '{c}') @@ to_tsquery('german', 'garten')
+         from read.node_search where title = 'Gemeinschaftsgarten'",
+    )
+    .fetch_one(env.log.pg())
+    .await
+    .unwrap();
+    assert!(end);
+}

@@ -149,6 +149,8 @@ macro_rules! toy {
                 " (id uuid primary key, count bigint not null, last varchar(40) not null,",
                 " position bigint not null)"
             );
+            const INDEXES: &'static str =
+                concat!("create index if not exists ", $table, "_position on ", $table, " (position)");
             const TABLES: &'static [&'static str] = &[$table];
 
             fn load<'a>(

@@ -1,0 +1,2 @@
+-- The order in which a talk is read.
+create index if not exists message_order on message (conversation_id, position);

@@ -1,0 +1,5 @@
+-- The order of the map: a page of a city lies together on disk pages and in the index.
+create index if not exists node_map_order on node_map (cell, id);
+-- A rare kind or tag is found by itself, wherever it is.
+create index if not exists node_map_kind on node_map (kind);
+create index if not exists node_map_tags on node_map using gin (tags);
