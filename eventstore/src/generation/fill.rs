@@ -4,7 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use kernel::{Position, RecordedEvent, crash_point};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -62,15 +62,16 @@ async fn fill_on(
         }
         let page = reader.next().await?;
         let Some(last) = page.last().map(|event| event.position) else { return Ok(()) };
-        let mut written = stream::iter(targets.drain(..))
+        let written = stream::iter(targets.drain(..))
             .map(|target| {
                 let task = tokio::spawn(write(owner.clone(), epoch, target, Arc::clone(&page), last));
                 async move { task.await.map_err(|_| StoreError::Internal("a projection panicked".into())) }
             })
             .buffer_unordered(AT_ONCE)
-            .map(|one| -> Result<_, GenerationError> { one? })
-            .try_collect::<Vec<_>>()
-            .await?;
+            .collect::<Vec<_>>()
+            .await;
+        // All have ended before the first error ends the fill.
+        let mut written = written.into_iter().map(|one| one?).collect::<Result<Vec<_>, GenerationError>>()?;
         // The slowest begins the next page: begun last, the others would wait for it.
         written.sort_by_key(|(_, took)| Reverse(*took));
         targets.extend(written.into_iter().map(|(target, _)| target));
