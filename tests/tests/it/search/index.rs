@@ -145,7 +145,8 @@ async fn vectors_hold_what_postgres_makes_of_the_words() {
     }
     // Twice: the second time nothing is asked any more.
     for _ in 0..2 {
-        let lines: Vec<Line> = nodes.iter().map(|node| Line::Put(Box::new(node.clone()))).collect();
+        let lines: Vec<Line> =
+            nodes.iter().map(|node| Line::Put { node: Box::new(node.clone()), position: 1 }).collect();
         assert!(engine.index(1, &lines).await.unwrap().iter().all(Result::is_ok));
     }
     let differing: Vec<String> = sqlx::query_scalar(
