@@ -79,8 +79,11 @@ impl Source {
         let (log, encoder) = (self.log.clone(), Arc::clone(&self.encoder));
         let (after, page, max_payload) = (self.read_to, self.page, self.client.max_payload());
         let fetch = tokio::spawn(async move {
-            let events = log::read_page(log.pg(), after, page).await?;
-            Ok(events.iter().map(|event| encoder.encode(event, max_payload)).collect())
+            let events = log::read_salted_page(log.pg(), after, page).await?;
+            let encode = |(event, salt): &(_, Option<Vec<u8>>)| {
+                encoder.encode(event, max_payload).salted(salt.as_deref())
+            };
+            Ok(events.iter().map(encode).collect())
         });
         self.fetch = Some(AbortOnDropHandle::new(fetch));
     }

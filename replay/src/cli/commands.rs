@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 use super::help;
@@ -63,6 +65,19 @@ pub enum StreamCommand {
     /// Throw the stream away and publish it again from the log.
     #[command(after_help = help::STREAM_REBUILD)]
     Rebuild,
+    /// Bring back events that the stream holds and a promoted server has lost.
+    #[command(after_help = help::STREAM_SALVAGE)]
+    Salvage(SalvageArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct SalvageArguments {
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Folder for what cannot go back into the log [default: $DATA_DIR/salvage].
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

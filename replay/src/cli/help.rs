@@ -23,7 +23,7 @@ What to do when …
   trending looks wrong                     replay verify hot_views, then replay rebuild hot_views
   an answer says `stale: true`             replay parked list, then retry or skip
   the relay reports a fork                 replay stream verify, then replay stream rebuild
-  every command is answered 503 after a    replay epoch status, then
+  every command is answered 503 after a    replay epoch status, replay stream salvage, then
   failover or a restored backup            replay epoch advance --reason \"…\"
   an e-mail address is taken by nobody     replay reservations rebuild
 ",
@@ -105,6 +105,22 @@ Example:
   replay stream rebuild
 ",
     exit_codes!("the log and the new stream do not agree")
+);
+
+pub const STREAM_SALVAGE: &str = concat!(
+    "\
+After a failover to an asynchronous replica the stream often holds events that the promoted server
+has lost. Where nothing was appended since, they go back into the log as they were: same positions,
+ids, versions, times and hashes. Do it before `replay epoch advance`. Where the log has gone on
+without them, they are written to a file that only you can read, and named.
+Not in the stream: idempotency keys (a retry with one is decided anew) and reservations; restore
+the latter with `replay reservations rebuild`. Interrupted, the same command goes on.
+
+Examples:
+  replay stream salvage --dry-run
+  replay stream salvage
+",
+    exit_codes!("events are lost to the log (they are in the file), or with --dry-run: there are some")
 );
 
 pub const PARKED_LIST: &str = concat!(

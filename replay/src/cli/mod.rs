@@ -9,7 +9,7 @@ mod units;
 use clap::Parser;
 pub use commands::{
     AdvanceArguments, Command, EpochCommand, ParkedCommand, RebuildArguments, ReservationsCommand,
-    StreamCommand,
+    SalvageArguments, StreamCommand,
 };
 pub use common::{Common, LogFormat, SecretUrl};
 pub use stream_policy::StreamPolicy;

@@ -6,6 +6,7 @@ mod names;
 mod parked;
 mod rebuild;
 mod reservations;
+mod salvage;
 mod status;
 mod stream;
 mod verify;
@@ -57,6 +58,7 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
         Command::Rollback { name } => rebuild::rollback(context, name).await,
         Command::Stream(StreamCommand::Verify { from, to }) => stream::verify(context, *from, *to).await,
         Command::Stream(StreamCommand::Rebuild) => stream::rebuild(context).await,
+        Command::Stream(StreamCommand::Salvage(arguments)) => salvage::run(context, arguments).await,
         Command::Parked(ParkedCommand::List { name }) => parked::list(context, name.as_deref()).await,
         Command::Parked(ParkedCommand::Retry { name, keys }) => parked::retry(context, name, keys).await,
         Command::Parked(ParkedCommand::Skip { name, key, position, reason }) => {

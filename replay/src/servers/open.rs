@@ -1,4 +1,9 @@
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use eventstore::{
     LogPool, StoreError, connect_log,
@@ -71,6 +76,10 @@ impl Servers {
     /// `user@host:port/database`, without password.
     pub fn told_database(&self) -> String {
         told(&self.database)
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.common.data_dir
     }
 
     pub fn checkpoint_file(&self) -> CheckpointFile {
