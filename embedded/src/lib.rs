@@ -23,6 +23,7 @@
 mod attach;
 mod binaries;
 mod cluster;
+mod copy;
 mod endpoints;
 mod error;
 mod files;
@@ -44,6 +45,7 @@ mod spawn;
 
 pub use attach::Handle;
 pub use cluster::Cluster;
+pub use copy::{CopyServer, PostgresTools, Source};
 pub use endpoints::{Endpoints, NatsEndpoints, NatsUser, NatsUsers};
 pub use error::Error;
 pub use part::{Part, Parts};

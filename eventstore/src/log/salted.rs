@@ -11,6 +11,14 @@ use crate::StoreError;
 /// An event with what its payload hash was taken over besides; `None` once a field was redacted.
 pub(crate) type Salted = (RecordedEvent, Option<Vec<u8>>);
 
+/// A page for the relay.
+pub(crate) struct SaltedPage {
+    pub events: Vec<Salted>,
+    /// It ended because it was full: what comes next may belong to the last event's append. Else
+    /// it ended at the head, where an append always ends.
+    pub full: bool,
+}
+
 /// As [`read_page`](super::read_page), for the relay: with the salt an event can be put back into a
 /// log under the hash it had.
 ///
@@ -20,9 +28,9 @@ pub(crate) async fn read_salted_page(
     db: impl PgExecutor<'_>,
     after: Position,
     limit: PageLimit,
-) -> Result<Vec<Salted>, StoreError> {
+) -> Result<SaltedPage, StoreError> {
     let mut rows = sqlx::query_file!("src/log/sql/read_salted_page.sql", after, limit.events).fetch(db);
-    let mut page = Vec::new();
+    let mut page: Vec<Salted> = Vec::new();
     let mut bytes = 0;
     while let Some(row) = rows.try_next().await? {
         let expected = after + 1 + page.len() as i64;
@@ -47,5 +55,6 @@ pub(crate) async fn read_salted_page(
             break;
         }
     }
-    Ok(page)
+    let full = bytes >= limit.bytes || page.len() as i64 >= limit.events;
+    Ok(SaltedPage { events: page, full })
 }

@@ -5,7 +5,7 @@ use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Content, SalvageError, Surplus, Unusable, tail::Tail};
+use super::{Content, SalvageError, Surplus, Unusable, Way, tail::Tail};
 use crate::{StoreError, stream::StreamClient};
 
 /// What a surplus is worth.
@@ -19,6 +19,16 @@ pub struct Examined {
     pub obstacle: Option<(Position, Unusable)>,
     /// Events that get a new salt, and with it another hash, because their message has none.
     pub without_salt: i64,
+}
+
+impl Examined {
+    fn whole_appends(mut self, surplus: &Surplus) -> Self {
+        let rest = self.back_to.map_or(surplus.from, |back_to| back_to + 1);
+        if surplus.way == Way::Back && rest <= surplus.to {
+            self.obstacle.get_or_insert((rest, Unusable::Torn));
+        }
+        self
+    }
 }
 
 /// Reads the surplus through. Nothing is changed. `progress` gets (read, of).
@@ -39,9 +49,9 @@ pub async fn examine(
     loop {
         let page = tail.page().await?;
         if page.is_empty() {
-            return Ok(found);
+            return Ok(found.whole_appends(surplus));
         }
-        if surplus.way == super::Way::Back && found.obstacle.is_none() {
+        if surplus.way == Way::Back && found.obstacle.is_none() {
             let ids = page.iter().filter_map(|message| match &message.content {
                 Content::Event(found) => Some(found.event.aggregate_id),
                 Content::Unusable(_) => None,
@@ -53,7 +63,7 @@ pub async fn examine(
             match message.content {
                 Content::Event(one) => {
                     found.events += 1;
-                    if found.obstacle.is_some() || surplus.way != super::Way::Back {
+                    if found.obstacle.is_some() || surplus.way != Way::Back {
                         continue;
                     }
                     let version = versions.entry(one.event.aggregate_id).or_default();
@@ -63,7 +73,10 @@ pub async fn examine(
                     }
                     *version = one.event.version;
                     found.without_salt += i64::from(one.salt.is_none());
-                    found.back_to = Some(message.sequence);
+                    // An append goes back whole or not at all.
+                    if !one.continues {
+                        found.back_to = Some(message.sequence);
+                    }
                 }
                 Content::Unusable(why) => _ = found.obstacle.get_or_insert((message.sequence, why)),
             }

@@ -23,6 +23,8 @@ pub struct SurplusEvent {
     pub event: RecordedEvent,
     /// Missing where a field was redacted, and in messages of a relay that did not send it.
     pub salt: Option<Salt>,
+    /// The next position belongs, or may belong, to the same append.
+    pub continues: bool,
 }
 
 /// Why a sequence brings no event back.
@@ -34,6 +36,8 @@ pub enum Unusable {
     BodyInLog,
     /// Not what our relay published at this sequence.
     NotOurs,
+    /// It begins an append whose end was not published: an append is there whole or not at all.
+    Torn,
 }
 
 impl std::fmt::Display for Unusable {
@@ -41,6 +45,9 @@ impl std::fmt::Display for Unusable {
         f.write_str(match self {
             Self::NoMessage => "the stream has no message there",
             Self::BodyInLog => "the message was too large for the stream and stood only in the lost log",
+            Self::Torn => {
+                "the end of its append was not published, and an append goes back whole or not at all"
+            }
             Self::NotOurs => "the message there was not published by a relay of this epoch",
         })
     }
@@ -74,5 +81,6 @@ fn content(sequence: Position, epoch: i32, headers: &HeaderMap, body: &[u8]) -> 
     let salt = text(header::SALT)
         .and_then(|salt| STANDARD.decode(salt).ok())
         .and_then(|salt| Salt::try_from(salt).ok());
-    Content::Event(Box::new(SurplusEvent { event, salt }))
+    let continues = headers.get(header::CONTINUES).is_some();
+    Content::Event(Box::new(SurplusEvent { event, salt, continues }))
 }

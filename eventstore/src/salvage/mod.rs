@@ -5,7 +5,7 @@
 //! 1. [`find`] names the surplus of one epoch's stream and says whether it can go back: only when
 //!    nothing was appended where it belongs;
 //! 2. [`examine`] reads it through and says how far it can be put back: every message has to be
-//!    there, whole, and the next one of its aggregate;
+//!    there, whole, and the next one of its aggregate, and an append whole or not at all;
 //! 3. [`reappend`] puts it back page by page, each page one transaction: the same positions, ids,
 //!    versions, times and hashes, so that log and stream are one again and the loss shrinks to what
 //!    the relay had not published;

@@ -148,7 +148,7 @@ async fn write_streams(
 async fn write_events(connection: &mut PgConnection, events: &[SurplusEvent]) -> Result<(), SalvageError> {
     let mut salts = Vec::with_capacity(events.len());
     let mut hashes = Vec::with_capacity(events.len());
-    for SurplusEvent { event, salt } in events {
+    for SurplusEvent { event, salt, .. } in events {
         let canonical = canonical::canonical_text(event.payload.get())
             .map_err(|error| StoreError::Internal(format!("a payload in the stream: {error}")))?;
         let salt = salt.unwrap_or_else(|| {

@@ -26,6 +26,9 @@ pub mod header {
     pub const BODY_IN_LOG: &str = "log";
     /// Base64 of what the payload's hash was salted with: a salvaged event keeps its hash.
     pub const SALT: &str = "Salt";
+    /// The next event belongs, or may belong, to the same append: without it this one may not be
+    /// salvaged.
+    pub const CONTINUES: &str = "Continues";
 }
 
 /// Which bounded context an aggregate type belongs to; the rest goes to `other`.
@@ -50,6 +53,16 @@ impl Outgoing {
         if let Some(salt) = salt {
             let name = HeaderName::from_static(header::SALT);
             self.headers.insert(name, HeaderValue::from(STANDARD.encode(salt)));
+        }
+        self
+    }
+
+    /// Says that the append goes on with the next event.
+    #[must_use]
+    pub fn continued(mut self, goes_on: bool) -> Self {
+        if goes_on {
+            let name = HeaderName::from_static(header::CONTINUES);
+            self.headers.insert(name, HeaderValue::from("1"));
         }
         self
     }

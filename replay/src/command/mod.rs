@@ -1,5 +1,7 @@
 //! One file per command. Each opens what it needs, works, and closes it again.
 
+mod backup;
+mod drill;
 mod epoch;
 mod hot;
 mod names;
@@ -16,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Answer, Cli, Failure,
-    cli::{Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+    cli::{BackupCommand, Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
     servers::{Need, Servers},
     terminal::Screen,
 };
@@ -30,6 +32,10 @@ pub struct Context<'a> {
 }
 
 pub async fn dispatch(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> Result<Answer, Failure> {
+    // It has servers of its own.
+    if let Command::Drill(arguments) = &cli.command {
+        return Box::pin(drill::run(arguments, screen, stop)).await;
+    }
     let opening = Servers::open(&cli.common, need(&cli.command), screen);
     // Dropped while starting, private servers are stopped.
     let servers = crate::interrupt::or_interrupted(stop, "nothing was done", Box::pin(opening)).await?;
@@ -46,7 +52,11 @@ const fn need(command: &Command) -> Need {
         Command::Stream(_) => Need::LOG_AND_STREAM,
         Command::Reservations(_) => Need::LOG_AND_KEYS,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
-        Command::Rollback { .. } | Command::Parked(_) => Need::LOG,
+        Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
+            Need::LOG_AND_KEYS
+        }
+        Command::Backup(_) => Need::LOG,
+        Command::Rollback { .. } | Command::Parked(_) | Command::Drill(_) => Need::LOG,
     }
 }
 
@@ -64,6 +74,8 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
         Command::Parked(ParkedCommand::Skip { name, key, position, reason }) => {
             parked::skip(context, name, key, *position, reason).await
         }
+        Command::Backup(command) => backup::run(context, command).await,
+        Command::Drill(arguments) => drill::run(arguments, context.screen, context.stop).await,
         Command::Epoch(EpochCommand::Status) => epoch::status(context).await,
         Command::Epoch(EpochCommand::Advance(arguments)) => epoch::advance(context, arguments).await,
         Command::Reservations(ReservationsCommand::Rebuild { check }) => {

@@ -7,7 +7,9 @@
 
 mod append;
 mod append_only;
+mod backup;
 mod cqrs;
+mod drill;
 mod edges;
 mod failover;
 mod generation;
