@@ -42,7 +42,9 @@ pub struct CopyServer {
 impl PostgresTools {
     /// Of the major version that wrote `data`; the newest there is when nothing is there yet.
     pub fn find(search_path: &[PathBuf], data: &Path) -> Result<PostgresTools, Error> {
-        let binary = Shelves::new(search_path).postgres(data)?;
+        let mut binary = Shelves::new(search_path).postgres(data)?;
+        // A link somewhere on PATH has the other programs beside what it points to.
+        binary.path = fs::canonicalize(&binary.path).unwrap_or(binary.path);
         Ok(PostgresTools { binary, run_as: RunAs::for_postgres()? })
     }
 
@@ -208,8 +210,7 @@ impl CopyServer {
 
     /// Ends its recovery; when that is done the server says so itself.
     pub fn promote(&self) -> Result<(), Error> {
-        files::write_private(&self.data.join("promote.signal"), b"")
-            .map_err(Error::io("promote the replica"))?;
+        files::write_private(&self.data.join("promote"), b"").map_err(Error::io("promote the replica"))?;
         self.server.signal(rustix::process::Signal::USR1).map_err(Error::io("promote the replica"))
     }
 

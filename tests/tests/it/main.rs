@@ -26,6 +26,7 @@ mod readme;
 mod relay;
 mod release;
 mod replay_cli;
+mod runbooks;
 mod search;
 mod stream;
 mod subscription;

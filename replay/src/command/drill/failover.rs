@@ -1,7 +1,7 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
 use embedded::CopyServer;
-use eventstore::{StoreError, append::Outcome};
+use eventstore::{StoreError, append::Outcome, log};
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
@@ -69,13 +69,18 @@ pub async fn run(
     let load = async {
         let live = Live::begin(&running.appender, &workload, &history, neighbourhoods, 0);
         load::leave(&running.appender, &workload, &history, LEAVERS - 1..LEAVERS).await?;
+        live.until(all / 2, screen).await?;
         if !arguments.synchronous {
-            live.until(all / 2, screen).await?;
-            stop_streaming(&site.owner_on(replica.port())?).await?;
-            live.until(all * 7 / 8, screen).await?;
-            running.stop_relay.cancel();
+            let replica = site.owner_on(replica.port())?;
+            stop_streaming(&replica).await?;
+            let kept = log::head(&replica).await?.position;
+            // From here on the replica lacks what the stream still gets …
+            live.until(live.acknowledged() + all / 4, screen).await?;
+            running.until_published(kept + all / 8).await?;
+            running.stop_relay().await;
+            // … and from here on nobody but the primary has it.
         }
-        live.until(all, screen).await?;
+        live.until(live.acknowledged() + all / 8, screen).await?;
         Ok(live)
     };
     let live = recorder.step("32 callers at once", load).await?;
@@ -87,13 +92,15 @@ pub async fn run(
              asynchronous standby and a lagging relay lose is made visible, not left to chance",
         );
     }
-    recorder.step("the primary is killed with signal 9; its callers get no answers", live.end()).await?;
-    // Its process ends beside us; the server that it knows is gone.
-    let ending = tokio::spawn(running.end());
-    let acknowledged = history.lock(|told| checks::last_acknowledged(told));
-    recorder.report.events = acknowledged;
-
-    recorder.step("promote the replica", promote(&site, &replica)).await?;
+    recorder.report.events = history.lock(|told| checks::last_acknowledged(told));
+    // Its callers, and its process, find out beside us.
+    let deaf = tokio::spawn(async move {
+        let ended = live.end().await;
+        running.end().await;
+        ended
+    });
+    let promoting = promote(&site, &replica);
+    recorder.step("the primary is killed with signal 9; promote the replica", promoting).await?;
     site.log_is_at(replica.port());
     let kept = recorder.step("detect the divergence", detect(&site, screen, stop)).await?;
     recorder.check(
@@ -131,10 +138,11 @@ pub async fn run(
     };
     recorder.step("callers go on", loading).await?;
 
+    // Whatever they were told, they were told by now.
+    let telling = async { deaf.await.map_err(Failure::could_not_run)? };
+    recorder.step("its callers have got their last answers, or none", telling).await?;
     aftermath(&mut recorder, &site, &running, stop).await?;
     recorder.report.all_rebuilt_after_s = disaster.elapsed().as_secs_f64();
-    // It has long ended; its connections led to the dead server.
-    let _ = ending.await;
 
     let told = Arc::try_unwrap(history)
         .map_err(|_| Failure::could_not_run("a caller of the drill does not end"))?

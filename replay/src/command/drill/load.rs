@@ -125,6 +125,11 @@ impl Live {
         live
     }
 
+    /// Events acknowledged so far.
+    pub fn acknowledged(&self) -> i64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
     /// Waits until so many events were acknowledged.
     pub async fn until(&self, events: i64, screen: &Screen) -> Result<(), Failure> {
         let since = std::time::Instant::now();

@@ -22,6 +22,7 @@ use projections::weave::{
     hot_views::{Feeder, HotRedis},
 };
 use sqlx::PgPool;
+use tokio::{sync::Mutex, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -32,7 +33,8 @@ use crate::{Failure, terminal::Screen};
 pub struct Running {
     pub appender: Appender,
     pub log: LogPool,
-    pub stop_relay: CancellationToken,
+    stop_relay: CancellationToken,
+    relay: Mutex<Option<JoinHandle<()>>>,
     redis: HotRedis,
     stream: StreamClient,
     stop: CancellationToken,
@@ -99,7 +101,7 @@ impl Running {
             RelayConfig::default(),
             Some(appender.committed()),
         );
-        tasks.spawn(relay.run(stop_relay.clone()));
+        let relay = Mutex::new(Some(tasks.spawn(relay.run(stop_relay.clone()))));
 
         let tail = stream_tail(connect().await?, stop.clone());
         let options = RunnerOptions { tail: Some(tail), committed: Some(appender.committed()) };
@@ -121,7 +123,28 @@ impl Running {
             ReactorRunner::new(UnbindWorks(Authorship(log.pg().clone())), executor, appender.committed());
         tasks.spawn(reactor.run(stop.clone()));
         tasks.close();
-        Ok(Self { appender, log, stop_relay, redis, stream, stop, stop_appender, tasks })
+        Ok(Self { appender, log, stop_relay, relay, redis, stream, stop, stop_appender, tasks })
+    }
+
+    /// Ends the relay; nothing is published from here on.
+    pub async fn stop_relay(&self) {
+        self.stop_relay.cancel();
+        if let Some(relay) = self.relay.lock().await.take() {
+            // It ended, one way or the other.
+            let _ = relay.await;
+        }
+    }
+
+    /// Until the stream has this position.
+    pub async fn until_published(&self, position: i64) -> Result<(), Failure> {
+        let since = std::time::Instant::now();
+        while self.stream.state().await?.last < position {
+            if since.elapsed() > super::site::PATIENCE {
+                return Err(Failure::could_not_run("the relay does not get on"));
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
     }
 
     /// Until stream, read models, reactor and Redis are where the log is.
