@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use embedded::{CopyServer, Lifetime, PostgresTools};
 use sqlx::{
     PgPool,
@@ -60,7 +60,8 @@ pub async fn restore(
     let fetch = format!(
         "test -f '{wal}/%f.gz' && gzip -dc '{wal}/%f.gz' > '%p' || (test -f '{wal}/%f' && cp '{wal}/%f' '%p')"
     );
-    let until = until.map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true));
+    // Words for time zones, `Z` too, are not known yet when the server reads this.
+    let until = until.map(|at| at.format("%Y-%m-%d %H:%M:%S%.6f+00").to_string());
     let mut settings = vec![("restore_command", fetch.as_str()), ("recovery_target_action", "promote")];
     if let Some(until) = &until {
         settings.push(("recovery_target_time", until));

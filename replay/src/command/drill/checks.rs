@@ -94,14 +94,14 @@ fn acknowledged(recorder: &mut Recorder<'_>, facts: Facts<'_>, stored: &[Uuid], 
     for one in &facts.told.acknowledged {
         let gone: Vec<_> = one.events().filter(|event| !is_at(stored, *event)).collect();
         if gone.is_empty() {
-            if one.at <= facts.disaster {
+            if one.epoch == 1 {
                 last_there = last_there.max(one.first_position);
             }
             continue;
         }
         torn += i64::from(gone.len() < one.event_ids.len());
-        // What was acknowledged after the disaster has nothing to do with it.
-        late += i64::from(one.at > facts.disaster);
+        // What the new epoch acknowledged has nothing to do with the disaster.
+        late += i64::from(one.epoch > 1);
         oldest = oldest.min(one.at);
         missing.extend(gone);
     }
@@ -128,7 +128,7 @@ fn acknowledged(recorder: &mut Recorder<'_>, facts: Facts<'_>, stored: &[Uuid], 
     let one_cut = missing.first().is_none_or(|(first, _)| last_there < *first);
     let fine = torn == 0 && late == 0 && doubled == 0 && displaced == 0 && half_known == 0;
     let found = format!(
-        "{} acknowledged, {} lost, {doubled} doubled, {torn} torn; {} unknown, {half_known} by halves",
+        "{} acknowledged, {} lost, {doubled} doubled, {torn} torn, {late} of the new epoch; {} unknown, {half_known} by halves",
         count(facts.told.acknowledged.iter().map(|one| one.event_ids.len() as i64).sum()),
         count(missing.len() as i64),
         facts.told.unknown.len(),
@@ -164,7 +164,7 @@ async fn idempotency(
             {
                 same += 1;
             }
-            Outcome::Conflict { .. } if one.first_position > facts.kept => anew += 1,
+            Outcome::Conflict { .. } if one.epoch == 1 && one.first_position > facts.kept => anew += 1,
             _ => wrong += 1,
         }
     }

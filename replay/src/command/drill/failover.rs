@@ -120,7 +120,7 @@ pub async fn run(
         let running = Running::begin(&site).await?;
         let first = workload.act(AFTER, neighbourhoods).await?;
         match running.appender.append(first.clone()).await? {
-            Outcome::Committed(at) => history.acknowledged(first, at.first_position),
+            Outcome::Committed(at) => history.acknowledged(first, at),
             other => return Err(Failure::could_not_run(format!("the first command was refused: {other:?}"))),
         }
         Ok((running, disaster.elapsed()))

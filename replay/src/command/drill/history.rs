@@ -3,7 +3,7 @@ use std::{
     time::Instant,
 };
 
-use eventstore::append::Append;
+use eventstore::append::{Append, Committed};
 use uuid::Uuid;
 
 /// Everything that callers were told, kept outside the system that told it.
@@ -19,6 +19,8 @@ pub struct Told {
 
 /// One request that was answered `committed`.
 pub struct Acknowledged {
+    /// Answers of a dying server come in after it was killed: the epoch says whose they are.
+    pub epoch: i32,
     pub first_position: i64,
     pub event_ids: Vec<Uuid>,
     pub at: Instant,
@@ -38,9 +40,10 @@ pub fn event_ids(append: &Append) -> Vec<Uuid> {
 }
 
 impl History {
-    pub fn acknowledged(&self, append: Append, first_position: i64) {
+    pub fn acknowledged(&self, append: Append, at: Committed) {
         let told = Acknowledged {
-            first_position,
+            epoch: at.epoch,
+            first_position: at.first_position,
             event_ids: event_ids(&append),
             at: Instant::now(),
             append: append.receipt.is_some().then_some(append),

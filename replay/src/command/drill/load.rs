@@ -106,7 +106,7 @@ impl Live {
                     match appender.append(append.clone()).await {
                         Ok(Outcome::Committed(at)) => {
                             let events = at.last_position + 1 - at.first_position;
-                            history.acknowledged(append, at.first_position);
+                            history.acknowledged(append, at);
                             acknowledged.fetch_add(events, Ordering::Relaxed);
                         }
                         Ok(other) => {
@@ -159,7 +159,7 @@ impl Live {
 async fn acknowledged(appender: &Appender, history: &History, append: Append) -> Result<(), Failure> {
     match appender.append(append.clone()).await? {
         Outcome::Committed(at) => {
-            history.acknowledged(append, at.first_position);
+            history.acknowledged(append, at);
             Ok(())
         }
         other => Err(Failure::could_not_run(format!("the load was refused: {other:?}"))),

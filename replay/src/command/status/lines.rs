@@ -1,6 +1,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::report::{HotViews, Log, Outbox, Projection, Reactor, Report, Stream};
+use super::report::{Gap, HotViews, Log, Outbox, Projection, Reactor, Report, Stream};
 use crate::terminal::{age, bytes, count};
 
 pub fn lines(report: &Report) -> Vec<String> {
@@ -14,6 +14,7 @@ pub fn lines(report: &Report) -> Vec<String> {
     lines.push(String::new());
     lines.extend(table(&report.projections));
     lines.push(hot_views(&report.hot_views));
+    lines.push(sentinel(report.sentinel.as_deref()));
     if !report.attention.is_empty() {
         lines.push(String::new());
         lines.push("attention:".to_owned());
@@ -62,6 +63,17 @@ fn hot_views(views: &HotViews) -> String {
         return format!("hot views   {}", views.problem.as_deref().unwrap_or("unknown"));
     };
     format!("hot views   generation {generation} in Redis: at {}, lag {}", count(position), count(lag))
+}
+
+fn sentinel(gaps: Option<&[Gap]>) -> String {
+    match gaps {
+        None => "sentinel    the log is too long for a look: see `replay verify`".to_owned(),
+        Some([]) => "sentinel    every read model got exactly the events that the log has for it".to_owned(),
+        Some(gaps) => {
+            let names: Vec<&str> = gaps.iter().map(|gap| gap.name.as_str()).collect();
+            format!("sentinel    NOT the events that the log has: {}", names.join(", "))
+        }
+    }
 }
 
 fn outbox(outbox: &Outbox) -> String {
