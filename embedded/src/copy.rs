@@ -150,7 +150,9 @@ impl PostgresTools {
         log.push(".log");
         let mut server = Server::spawn(Part::Log, port, command, PathBuf::from(log))?;
         let pid = server.identity.pid;
-        server.until_ready(bound, || lets_clients_in(data, pid)).await?;
+        // Without it a server in recovery calls itself a standby before anybody may come in.
+        let reads_early = !settings.contains(&("hot_standby", "off"));
+        server.until_ready(bound, || lets_clients_in(data, pid, reads_early)).await?;
         Ok(CopyServer { server, data: data.to_owned() })
     }
 
@@ -239,11 +241,15 @@ impl Drop for CopyServer {
 }
 
 /// Line 8 of its postmaster.pid, when it is this very process's.
-async fn lets_clients_in(data: &Path, pid: u32) -> bool {
+async fn lets_clients_in(data: &Path, pid: u32, reads_early: bool) -> bool {
     let status = tokio::fs::read_to_string(data.join("postmaster.pid")).await.unwrap_or_default();
     let mut lines = status.lines();
     let ours = lines.next().is_some_and(|first| first.trim() == pid.to_string());
-    ours && lines.nth(6).is_some_and(|state| matches!(state.trim(), "ready" | "standby"))
+    ours && match lines.nth(6).map(str::trim) {
+        Some("ready") => true,
+        Some("standby") => reads_early,
+        _ => false,
+    }
 }
 
 async fn run(mut command: Command, what: &str) -> Result<(), Error> {

@@ -129,6 +129,7 @@ async fn up(
         appender: parts.appender,
         relay: parts.relay,
         projector: parts.projector,
+        sentinels: parts.sentinels,
         reactors: parts.reactors,
         stream: parts.stream,
         account_map: parts.account_map,

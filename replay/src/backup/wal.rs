@@ -1,4 +1,4 @@
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use embedded::{PostgresTools, Source};
 use sqlx::PgPool;
@@ -18,14 +18,15 @@ pub async fn fetch_wal(
     pool: &PgPool,
 ) -> Result<(usize, String), Failure> {
     let path = folder.wal();
-    // Something has to be behind the end for the fetch to see that it is reached: a message of ours,
-    // and then a new segment, so that only whole ones are in the archive.
-    let end: String =
-        sqlx::query_scalar("select pg_logical_emit_message(true, 'weltgewebe', 'backup')::text")
-            .fetch_one(pool)
-            .await?;
+    // A fetch ends in the middle of a segment and leaves that one unfinished. So the segment with
+    // everything until now is ended, the fetch goes on into the next, and behind its end is
+    // something still, or it would wait for it.
+    let message = "select pg_logical_emit_message(true, 'weltgewebe', 'backup')::text";
+    sqlx::query(message).execute(pool).await?;
     sqlx::query("select pg_switch_wal()").execute(pool).await?;
-    sqlx::query("select pg_logical_emit_message(true, 'weltgewebe', 'backup')").execute(pool).await?;
+    let end: String = sqlx::query_scalar(message).fetch_one(pool).await?;
+    sqlx::query(message).execute(pool).await?;
+    remove_unfinished(&path)?;
     tools.receive_wal(source, &path, SLOT, &end).await?;
     let segments = fs::read_dir(&path).map_err(|error| broken(&path, &error))?;
     let whole = segments
@@ -33,4 +34,20 @@ pub async fn fetch_wal(
         .collect::<io::Result<Vec<bool>>>()
         .map_err(|error| broken(&path, &error))?;
     Ok((whole.into_iter().filter(|whole| *whole).count(), end))
+}
+
+/// They are fetched once more, from their beginning.
+fn remove_unfinished(path: &Path) -> Result<(), Failure> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(broken(path, &error)),
+    };
+    for entry in entries {
+        let file = entry.map_err(|error| broken(path, &error))?.path();
+        if file.extension().is_some_and(|extension| extension == "partial") {
+            fs::remove_file(&file).map_err(|error| broken(&file, &error))?;
+        }
+    }
+    Ok(())
 }

@@ -28,6 +28,7 @@ mod release;
 mod replay_cli;
 mod runbooks;
 mod search;
+mod sentinel;
 mod stream;
 mod subscription;
 mod support;

@@ -13,6 +13,7 @@ use serde_json::json;
 use sqlx::{Executor, Row};
 
 use self::place::{Place, Said};
+pub use self::place::{node, prepared};
 use crate::support::nats_env;
 
 #[tokio::test]
