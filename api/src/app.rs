@@ -21,7 +21,11 @@ use projections::{
 };
 use sqlx::PgPool;
 
-use crate::{auth::Verifier, boot::Reacting, http::Lanes};
+use crate::{
+    auth::Verifier,
+    boot::{Reacting, Sentinels},
+    http::Lanes,
+};
 
 /// What handlers share. Parts that belong to roles this process does not have are `None`.
 pub struct App {
@@ -44,6 +48,7 @@ pub struct App {
     pub precedence: Option<Precedence>,
     pub relay: Option<Arc<RelayStats>>,
     pub projector: Option<Stats>,
+    pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
     pub stream: Option<StreamClient>,
     /// The accounts on the map, when this process answers queries.

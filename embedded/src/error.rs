@@ -66,6 +66,9 @@ pub enum Error {
     #[error("{part} is not running in this cluster")]
     NotRunning { part: Part },
 
+    #[error("{what} failed: {reason}")]
+    Tool { what: String, reason: String },
+
     #[error("could not {what}: {source}")]
     Io { what: String, source: io::Error },
 }

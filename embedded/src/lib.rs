@@ -24,6 +24,7 @@
 mod attach;
 mod binaries;
 mod cluster;
+mod copy;
 mod endpoints;
 mod error;
 mod files;
@@ -47,6 +48,7 @@ mod spawn;
 pub use attach::Handle;
 pub use binaries::installed;
 pub use cluster::Cluster;
+pub use copy::{CopyServer, PostgresTools, Source};
 pub use endpoints::{Endpoints, NatsEndpoints, NatsUser, NatsUsers, SearchEndpoint};
 pub use error::Error;
 pub use part::{Part, Parts};

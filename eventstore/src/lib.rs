@@ -4,6 +4,7 @@
 //! - [`log`]: reading events by position and by aggregate, head, epoch, server identity;
 //! - [`canonical`]: canonical form and hashes of stored events;
 //! - [`stream`]: JetStream, relay and tail; [`subscription`]: the runtime of projections;
+//! - [`salvage`]: what the stream holds and a promoted server has lost, brought back;
 //! - [`reactor`]: where reactors are, and what comes next for them;
 //! - [`keys`] and [`seal`]: the subject keys and the sealing of personal fields.
 
@@ -21,6 +22,7 @@ mod pooler;
 pub mod precedence;
 pub mod reactor;
 pub mod relay;
+pub mod salvage;
 pub mod seal;
 pub mod stream;
 pub mod subscription;

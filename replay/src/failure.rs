@@ -1,6 +1,6 @@
 use eventstore::{
     StoreError, epoch::AdvanceError, generation::GenerationError, keys::KeyError, relay::RelayError,
-    seal::OpenError, stream::StreamError, subscription::RetryError,
+    salvage::SalvageError, seal::OpenError, stream::StreamError, subscription::RetryError,
 };
 use projections::{search::outside::OutsideError, weave::hot_views::HotError};
 use serde_json::{Value, json};
@@ -158,6 +158,20 @@ impl From<AdvanceError> for Failure {
         match error {
             AdvanceError::Log(error) => error.into(),
             error => Self::refused(error),
+        }
+    }
+}
+
+impl From<SalvageError> for Failure {
+    fn from(error: SalvageError) -> Self {
+        match error {
+            SalvageError::Stream(error) => error.into(),
+            SalvageError::Log(error) => error.into(),
+            SalvageError::InRecovery | SalvageError::DoesNotFollow { .. } => Self::refused(error),
+            SalvageError::Interrupted => Self::Interrupted(
+                "interrupted; what went back stands, and the same command goes on behind it".to_owned(),
+            ),
+            error => Self::could_not_run(error),
         }
     }
 }

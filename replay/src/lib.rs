@@ -10,6 +10,7 @@
 //!    exit code (`run`); what was started is stopped again.
 
 mod answer;
+mod backup;
 mod cli;
 mod command;
 mod failure;

@@ -5,14 +5,19 @@ use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
 use crate::{
     Answer, Cli, Failure,
-    cli::{Common, LogFormat},
+    cli::{Command, Common, LogFormat},
     command, interrupt,
     terminal::Screen,
 };
 
 /// The whole process: logs, signals, the command, its answer, the exit code.
 pub async fn main(cli: Cli) -> ExitCode {
-    logs(&cli.common);
+    // In a drill things break on purpose: it tells them itself.
+    let log = match (&cli.command, cli.common.log.as_str()) {
+        (Command::Drill(_), "warn") => "off",
+        (_, log) => log,
+    };
+    logs(&cli.common, log);
     let stop = interrupt::on_signals();
     let screen = Screen::new(cli.common.json);
     let result = Box::pin(run(&cli, &screen, &stop)).await;
@@ -44,8 +49,8 @@ pub async fn run(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> Result
     command::dispatch(cli, screen, stop).await
 }
 
-fn logs(common: &Common) {
-    let filter = EnvFilter::try_new(&common.log).unwrap_or_else(|_| EnvFilter::new("warn"));
+fn logs(common: &Common, wanted: &str) {
+    let filter = EnvFilter::try_new(wanted).unwrap_or_else(|_| EnvFilter::new("warn"));
     // Below info these print addresses with passwords, or the bytes they send.
     let filter = if filter.max_level_hint().is_none_or(|level| level > LevelFilter::INFO) {
         ["async_nats=info", "sqlx=info"]

@@ -131,6 +131,7 @@ async fn up(
         precedence: parts.precedence,
         relay: parts.relay,
         projector: parts.projector,
+        sentinels: parts.sentinels,
         reactors: parts.reactors,
         stream: parts.stream,
         account_map: parts.account_map,

@@ -26,6 +26,7 @@ mod places;
 mod prepared_statements;
 mod reactors;
 mod running;
+mod sentinel;
 mod streams;
 
 pub use build::{Progress, build, build_with};
@@ -34,3 +35,4 @@ pub use logging::{LogGuard, start_logging};
 pub use migrate::migrate_only;
 pub use reactors::Reacting;
 pub use running::Running;
+pub use sentinel::Sentinels;

@@ -27,6 +27,7 @@ use super::{
     databases::Databases,
     places::Places,
     reactors::{self, Reacting},
+    sentinel::Sentinels,
     streams,
 };
 use crate::{
@@ -44,6 +45,7 @@ pub(super) struct Parts {
     pub deps: Option<ExecutorDeps>,
     pub relay: Option<Arc<RelayStats>>,
     pub projector: Option<Stats>,
+    pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
     pub positions: Positions,
     pub stream: Option<StreamClient>,
@@ -100,6 +102,7 @@ pub(super) async fn begin(
         deps: None,
         relay: None,
         projector: None,
+        sentinels: None,
         reactors: Vec::new(),
         positions: Positions::new(databases.reads.clone()),
         stream: relay_client.clone().or_else(|| tail_client.clone()),
@@ -149,6 +152,10 @@ pub(super) async fn begin(
             parts.positions = runner.positions();
         }
         stops.tasks.spawn(runner.run(stops.background.clone()));
+        let sentinels = Sentinels::default();
+        let watching = sentinels.clone().run(databases.background.pg().clone(), stops.background.clone());
+        stops.tasks.spawn(watching);
+        parts.sentinels = Some(sentinels);
         if let Some(redis) = &parts.hot {
             let feeder = Feeder::new(redis.clone(), databases.background.pg().clone(), committed())
                 .giving_way(pausing());

@@ -128,6 +128,15 @@ async fn projections(app: &App, into: &Registry) -> Result<(), prometheus::Error
             silent.with_label_values(&[row.projection]).set(row.polled_seconds);
         }
     }
+    if let Some(sentinels) = &app.sentinels {
+        let agrees = labelled(into, "sentinel_agrees", "1 while it got exactly the log's events.")?;
+        let missing = labelled(into, "sentinel_missing_events", "Events of the log that never came.")?;
+        for one in sentinels.snapshot() {
+            let (got, log) = (one.read_model.count, one.log.count);
+            agrees.with_label_values(&[&one.projection]).set(f64::from(u8::from(one.agrees())));
+            missing.with_label_values(&[&one.projection]).set((log - got) as f64);
+        }
+    }
     Ok(())
 }
 

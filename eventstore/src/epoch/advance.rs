@@ -47,8 +47,8 @@ pub enum AdvanceError {
     #[error("this server is a standby: promote it first")]
     InRecovery,
     #[error(
-        "{lost} are in the stream {stream} but not in this log: bring them back by promoting a server that \
-         has them, or give them up with --accept-loss"
+        "{lost} are in the stream {stream} but not in this log: bring them back with `replay stream salvage` \
+         or by promoting a server that has them, or give them up with --accept-loss"
     )]
     WouldLose { lost: Lost, stream: String },
     #[error(

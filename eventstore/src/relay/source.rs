@@ -1,6 +1,6 @@
 use std::{collections::VecDeque, sync::Arc};
 
-use kernel::Position;
+use kernel::{Position, RecordedEvent};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
@@ -79,8 +79,15 @@ impl Source {
         let (log, encoder) = (self.log.clone(), Arc::clone(&self.encoder));
         let (after, page, max_payload) = (self.read_to, self.page, self.client.max_payload());
         let fetch = tokio::spawn(async move {
-            let events = log::read_page(log.pg(), after, page).await?;
-            Ok(events.iter().map(|event| encoder.encode(event, max_payload)).collect())
+            let page = log::read_salted_page(log.pg(), after, page).await?;
+            let encode = |(index, (event, salt)): (usize, &(RecordedEvent, Option<Vec<u8>>))| {
+                // Events of one append share their metadata; no other append has the same.
+                let goes_on = page.events.get(index + 1).map_or(page.full, |(next, _)| {
+                    next.recorded_at == event.recorded_at && next.metadata.get() == event.metadata.get()
+                });
+                encoder.encode(event, max_payload).salted(salt.as_deref()).continued(goes_on)
+            };
+            Ok(page.events.iter().enumerate().map(encode).collect())
         });
         self.fetch = Some(AbortOnDropHandle::new(fetch));
     }

@@ -1,6 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_nats::{HeaderMap, HeaderName, HeaderValue, Subject};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use kernel::{Name, Position, RecordedEvent};
 
@@ -23,6 +24,11 @@ pub mod header {
     /// `log`: the event did not fit and is read from Postgres.
     pub const BODY: &str = "Body";
     pub const BODY_IN_LOG: &str = "log";
+    /// Base64 of what the payload's hash was salted with: a salvaged event keeps its hash.
+    pub const SALT: &str = "Salt";
+    /// The next event belongs, or may belong, to the same append: without it this one may not be
+    /// salvaged.
+    pub const CONTINUES: &str = "Continues";
 }
 
 /// Which bounded context an aggregate type belongs to; the rest goes to `other`.
@@ -38,6 +44,28 @@ pub struct Outgoing {
     pub subject: Subject,
     pub headers: HeaderMap,
     pub body: Bytes,
+}
+
+impl Outgoing {
+    /// With the event's salt, where it has one.
+    #[must_use]
+    pub fn salted(mut self, salt: Option<&[u8]>) -> Self {
+        if let Some(salt) = salt {
+            let name = HeaderName::from_static(header::SALT);
+            self.headers.insert(name, HeaderValue::from(STANDARD.encode(salt)));
+        }
+        self
+    }
+
+    /// Says that the append goes on with the next event.
+    #[must_use]
+    pub fn continued(mut self, goes_on: bool) -> Self {
+        if goes_on {
+            let name = HeaderName::from_static(header::CONTINUES);
+            self.headers.insert(name, HeaderValue::from("1"));
+        }
+        self
+    }
 }
 
 /// Turns events into messages. Lean on purpose: this runs once per event beside the commands.

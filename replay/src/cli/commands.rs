@@ -1,6 +1,11 @@
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
 
-use super::help;
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::{
+    help,
+    units::{Moment, Span},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -39,6 +44,42 @@ pub enum Command {
     /// Taken e-mail addresses and counted quotas, restored from the log.
     #[command(subcommand)]
     Reservations(ReservationsCommand),
+    /// Backups of the log and the key store: take, list, prove, prune, restore.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Rehearse a disaster on private servers: kill, promote, salvage, rebuild, check.
+    #[command(after_help = help::DRILL)]
+    Drill(DrillArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct DrillArguments {
+    /// What happens.
+    #[arg(long, value_enum, default_value_t = Scenario::Failover)]
+    pub scenario: Scenario,
+    /// Events in the log before it happens.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20_000, value_parser = clap::value_parser!(i64).range(1_000..))]
+    pub events: i64,
+    /// With a synchronous standby: nothing may be lost.
+    #[arg(long)]
+    pub synchronous: bool,
+    /// Folder below which the drill's servers keep their data [default: the temporary folder].
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
+    /// Folder for drill-report.json and drill-report.md.
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    pub report: PathBuf,
+    /// Leave the servers' data where they are when the drill is over.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// The primary is killed under load and a streaming replica takes over.
+    Failover,
+    /// The log is restored to a point in time from a base backup and archived WAL.
+    Restore,
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +107,19 @@ pub enum StreamCommand {
     /// Throw the stream away and publish it again from the log.
     #[command(after_help = help::STREAM_REBUILD)]
     Rebuild,
+    /// Bring back events that the stream holds and a promoted server has lost.
+    #[command(after_help = help::STREAM_SALVAGE)]
+    Salvage(SalvageArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct SalvageArguments {
+    /// Only say what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Folder for what cannot go back into the log [default: $DATA_DIR/salvage].
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -137,4 +191,83 @@ pub enum ReservationsCommand {
         #[arg(long)]
         check: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Take a base backup of the log and of the key store, and fetch the WAL.
+    #[command(after_help = help::BACKUP_RUN)]
+    Run {
+        /// Leave the key store out.
+        #[arg(long)]
+        log_only: bool,
+        #[command(flatten)]
+        options: BackupOptions,
+    },
+    /// Fetch what was written to the log's WAL since the last time.
+    #[command(after_help = help::BACKUP_WAL)]
+    Wal {
+        #[command(flatten)]
+        options: BackupOptions,
+    },
+    /// Show the backups there are.
+    #[command(after_help = help::BACKUP_LIST)]
+    List {
+        #[command(flatten)]
+        options: BackupOptions,
+    },
+    /// Prove that a backup can be restored: start a copy of it and check every event.
+    #[command(after_help = help::BACKUP_VERIFY)]
+    Verify {
+        /// A backup of the log, as `list` shows it; the newest of log and keys when absent.
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Leave the key store out.
+        #[arg(long)]
+        log_only: bool,
+        #[command(flatten)]
+        options: BackupOptions,
+    },
+    /// Remove backups that are too old.
+    #[command(after_help = help::BACKUP_PRUNE)]
+    Prune {
+        #[command(flatten)]
+        options: BackupOptions,
+    },
+    /// Restore the log to a folder, up to a moment or to the end of the WAL.
+    #[command(after_help = help::BACKUP_RESTORE)]
+    Restore(RestoreArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// The backup to begin with; the newest that fits when absent.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Folder for the restored data; must be missing or empty.
+    #[arg(long, value_name = "FOLDER")]
+    pub to: PathBuf,
+    /// The moment to go back to, as 2026-09-23T14:05:00Z; the end of the archived WAL when absent.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    #[command(flatten)]
+    pub options: BackupOptions,
+}
+
+const BACKUPS: &str = "Backups";
+
+#[derive(Debug, Clone, Args)]
+pub struct BackupOptions {
+    /// Folder of the backups [default: $DATA_DIR/backups].
+    #[arg(long, env = "BACKUP_DIR", value_name = "FOLDER", help_heading = BACKUPS)]
+    pub backup_dir: Option<PathBuf>,
+    /// How long base backups of the log, and WAL, are kept.
+    #[arg(long, env = "BACKUP_KEEP", value_name = "SPAN", default_value = "30d", help_heading = BACKUPS)]
+    pub backup_keep: Span,
+    /// How long backups of the key store are kept; never longer than 7d.
+    #[arg(long, env = "BACKUP_KEYS_KEEP", value_name = "SPAN", default_value = "7d", help_heading = BACKUPS)]
+    pub backup_keys_keep: Span,
+    /// Shell command that copies $BACKUP_PATH (a $BACKUP_KIND: log, keys or wal) to another place.
+    #[arg(long, env = "BACKUP_OFFSITE", hide_env_values = true, value_name = "COMMAND", help_heading = BACKUPS)]
+    pub backup_offsite: Option<String>,
 }

@@ -24,6 +24,9 @@ pub struct Common {
     /// Postgres of the key store; needed by `reservations rebuild` only.
     #[arg(long, env = "KEYS_DATABASE_URL", hide_env_values = true, value_name = "URL", global = true, help_heading = WHERE)]
     pub keys_database_url: Option<SecretUrl>,
+    /// The key store as its owner; needed by `backup` only.
+    #[arg(long, env = "KEYS_OWNER_DATABASE_URL", hide_env_values = true, value_name = "URL", global = true, help_heading = WHERE)]
+    pub keys_owner_database_url: Option<SecretUrl>,
     /// File with the key that wraps all others [default: $DATA_DIR/keys/kek].
     #[arg(long, env = "KEK_FILE", value_name = "FILE", global = true, help_heading = WHERE)]
     pub kek_file: Option<PathBuf>,

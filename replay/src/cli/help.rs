@@ -24,7 +24,7 @@ What to do when …
   trending looks wrong                     replay verify hot_views, then replay rebuild hot_views
   an answer says `stale: true`             replay parked list, then retry or skip
   the relay reports a fork                 replay stream verify, then replay stream rebuild
-  every command is answered 503 after a    replay epoch status, then
+  every command is answered 503 after a    replay epoch status, replay stream salvage, then
   failover or a restored backup            replay epoch advance --reason \"…\"
   an e-mail address is taken by nobody     replay reservations rebuild
 ",
@@ -111,6 +111,22 @@ Example:
     exit_codes!("the log and the new stream do not agree")
 );
 
+pub const STREAM_SALVAGE: &str = concat!(
+    "\
+After a failover to an asynchronous replica the stream often holds events that the promoted server
+has lost. Where nothing was appended since, they go back into the log as they were: same positions,
+ids, versions, times and hashes. Do it before `replay epoch advance`. Where the log has gone on
+without them, they are written to a file that only you can read, and named.
+Not in the stream: idempotency keys (a retry with one is decided anew) and reservations; restore
+the latter with `replay reservations rebuild`. Interrupted, the same command goes on.
+
+Examples:
+  replay stream salvage --dry-run
+  replay stream salvage
+",
+    exit_codes!("events are lost to the log (they are in the file), or with --dry-run: there are some")
+);
+
 pub const PARKED_LIST: &str = concat!(
     "\
 An event that cannot be applied parks its key: later events of the same key queue behind it, all
@@ -182,4 +198,93 @@ Examples:
   replay reservations rebuild
 ",
     exit_codes!("with --check: they differ; without: two living accounts share an address")
+);
+
+pub const DRILL: &str = concat!(
+    "\
+Starts servers of its own (primary, streaming replica, key store, NATS, Redis) in a scratch folder,
+loads a made-up workload, lets the disaster happen under load, goes the way out of it with the
+commands of this program, and checks every invariant afterwards. Touches nothing that is yours.
+The report says how long commands and read models were away (RTO) and what was lost (RPO).
+
+Examples:
+  replay drill
+  replay drill --synchronous
+  replay drill --scenario restore
+  replay drill --events 1000000 --report ~/drills
+",
+    exit_codes!("something was missed; the report names it")
+);
+
+pub const BACKUP_RUN: &str = concat!(
+    "\
+Copies the log's Postgres and the key store's with pg_basebackup, each into a folder of its own, and
+fetches the WAL since the last time. Do it daily. Works by URL, or on the private servers; the owner
+needs the right to replicate. Keep the key-encryption key (KEK_FILE) somewhere else: without it the
+keys open nothing, and together with them it opens everything.
+
+Examples:
+  replay backup run
+  BACKUP_OFFSITE='rclone copy \"$BACKUP_PATH\" remote:weltgewebe/$BACKUP_KIND' replay backup run
+",
+    exit_codes!("the off-site copy failed")
+);
+
+pub const BACKUP_WAL: &str = concat!(
+    "\
+What is lost with the log's server is what was written since the last call: every 5 minutes keeps the
+promise of 5 minutes. The server keeps WAL until it was fetched; a fetch that stops fills its disk.
+
+Example:
+  replay backup wal
+",
+    exit_codes!("the off-site copy failed")
+);
+
+pub const BACKUP_LIST: &str = concat!(
+    "\
+Complete backups only; `proven` means that a restored copy of it was found to be right.
+
+Example:
+  replay backup list --json | jq '.log[-1]'
+",
+    exit_codes!("not used")
+);
+
+pub const BACKUP_VERIFY: &str = concat!(
+    "\
+Compares every file with the backup's own list, starts a copy on a private port, and checks that it
+has all events of the log, without gaps, each with the payload that was hashed when it was written.
+The key store's copy has to open with KEK_FILE.
+
+Examples:
+  replay backup verify
+  replay backup verify 20260923T020000Z
+",
+    exit_codes!("the backup is not right")
+);
+
+pub const BACKUP_PRUNE: &str = concat!(
+    "\
+Removes base backups older than BACKUP_KEEP but for the newest, the WAL that none of the others
+needs, and every backup of the keys older than BACKUP_KEYS_KEEP: while one is left, erasing a person
+is not final.
+
+Example:
+  replay backup prune
+",
+    exit_codes!("not used")
+);
+
+pub const BACKUP_RESTORE: &str = concat!(
+    "\
+Copies a base backup to a folder and replays the archived WAL, then stops. What comes out is a data
+folder on a timeline of its own, so everybody is refused until `replay epoch advance` decides.
+Position and time of its last event are told.
+
+Examples:
+  replay backup restore --to ./restored/postgres-log
+  replay backup restore --to ./restored/postgres-log --until 2026-09-23T14:05:00Z
+",
+    exit_codes!("not used")
 );

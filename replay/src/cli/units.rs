@@ -1,5 +1,7 @@
 use std::{str::FromStr, time::Duration};
 
+use chrono::{DateTime, Utc};
+
 /// A length of time as people write it: `90s`, `15m`, `24h`, `30d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -7,6 +9,19 @@ pub struct Span(pub Duration);
 /// An amount of data: a number with `KiB`, `MiB`, `GiB`, `TiB`, or bytes without a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bytes(pub u64);
+
+/// A moment as RFC 3339 writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(pub DateTime<Utc>);
+
+impl FromStr for Moment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let at = DateTime::parse_from_rfc3339(text.trim());
+        at.map(|at| Self(at.to_utc())).map_err(|_| "write a time as 2026-09-23T14:05:00Z")
+    }
+}
 
 impl FromStr for Span {
     type Err = &'static str;

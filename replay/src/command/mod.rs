@@ -1,5 +1,7 @@
 //! One file per command. Each opens what it needs, works, and closes it again.
 
+mod backup;
+mod drill;
 mod engines;
 mod epoch;
 mod hot;
@@ -7,6 +9,7 @@ mod names;
 mod parked;
 mod rebuild;
 mod reservations;
+mod salvage;
 mod status;
 mod stream;
 mod verify;
@@ -16,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Answer, Cli, Failure,
-    cli::{Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+    cli::{BackupCommand, Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
     servers::{Need, Servers},
     terminal::Screen,
 };
@@ -30,6 +33,10 @@ pub struct Context<'a> {
 }
 
 pub async fn dispatch(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> Result<Answer, Failure> {
+    // It has servers of its own.
+    if let Command::Drill(arguments) = &cli.command {
+        return Box::pin(drill::run(arguments, screen, stop)).await;
+    }
     let opening = Servers::open(&cli.common, need(&cli.command), screen);
     // Dropped while starting, private servers are stopped.
     let servers = crate::interrupt::or_interrupted(stop, "nothing was done", Box::pin(opening)).await?;
@@ -46,7 +53,11 @@ const fn need(command: &Command) -> Need {
         Command::Stream(_) => Need::LOG_AND_STREAM,
         Command::Reservations(_) => Need::LOG_AND_KEYS,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
-        Command::Rollback { .. } | Command::Parked(_) => Need::LOG,
+        Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
+            Need::LOG_AND_KEYS
+        }
+        Command::Backup(_) => Need::LOG,
+        Command::Rollback { .. } | Command::Parked(_) | Command::Drill(_) => Need::LOG,
     }
 }
 
@@ -58,11 +69,14 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
         Command::Rollback { name } => rebuild::rollback(context, name).await,
         Command::Stream(StreamCommand::Verify { from, to }) => stream::verify(context, *from, *to).await,
         Command::Stream(StreamCommand::Rebuild) => stream::rebuild(context).await,
+        Command::Stream(StreamCommand::Salvage(arguments)) => salvage::run(context, arguments).await,
         Command::Parked(ParkedCommand::List { name }) => parked::list(context, name.as_deref()).await,
         Command::Parked(ParkedCommand::Retry { name, keys }) => parked::retry(context, name, keys).await,
         Command::Parked(ParkedCommand::Skip { name, key, position, reason }) => {
             parked::skip(context, name, key, *position, reason).await
         }
+        Command::Backup(command) => backup::run(context, command).await,
+        Command::Drill(arguments) => drill::run(arguments, context.screen, context.stop).await,
         Command::Epoch(EpochCommand::Status) => epoch::status(context).await,
         Command::Epoch(EpochCommand::Advance(arguments)) => epoch::advance(context, arguments).await,
         Command::Reservations(ReservationsCommand::Rebuild { check }) => {

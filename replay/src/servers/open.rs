@@ -1,4 +1,9 @@
-use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use eventstore::{
     LogPool, StoreError, connect_log,
@@ -62,6 +67,15 @@ impl Servers {
         &self.owner
     }
 
+    /// For programs that connect by themselves; never to be shown.
+    pub fn owner_url(&self) -> &str {
+        &self.place.owner
+    }
+
+    pub fn keys_owner_url(&self) -> Option<&str> {
+        self.place.keys_owner.as_deref()
+    }
+
     /// The log as the application sees it: refused on a server that is not the epoch's own.
     pub async fn log(&self) -> Result<LogPool, Failure> {
         // Asked first, because a pool tries again for five seconds before it gives up.
@@ -74,6 +88,10 @@ impl Servers {
     /// `user@host:port/database`, without password.
     pub fn told_database(&self) -> String {
         told(&self.database)
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.common.data_dir
     }
 
     pub fn checkpoint_file(&self) -> CheckpointFile {
@@ -107,6 +125,15 @@ impl Servers {
         let url = self.place.keys.as_deref().unwrap_or_default();
         let options = parse("KEYS_DATABASE_URL", url)?;
         reach("KEYS_DATABASE_URL", &options).await?;
+        let kek = self.kek()?;
+        let pool =
+            PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options);
+        let store = PgKeyStore::connect(pool, Arc::new(kek), PgKeyStoreOptions::default()).await?;
+        Ok(Arc::new(store))
+    }
+
+    /// The key-encryption key, which must be there.
+    pub fn kek(&self) -> Result<Kek, Failure> {
         let variable = std::env::var("KEK").ok();
         let file = self.kek_file();
         if variable.is_none() && !file.exists() {
@@ -114,11 +141,7 @@ impl Servers {
             let file = file.display();
             return Err(Failure::could_not_run(format!("the key file {file} is missing: set KEK_FILE")));
         }
-        let kek = Kek::load(variable.as_deref(), &file)?;
-        let pool =
-            PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options);
-        let store = PgKeyStore::connect(pool, Arc::new(kek), PgKeyStoreOptions::default()).await?;
-        Ok(Arc::new(store))
+        Ok(Kek::load(variable.as_deref(), &file)?)
     }
 
     fn kek_file(&self) -> PathBuf {

@@ -43,6 +43,7 @@ pub struct Place {
     pub database: String,
     pub owner: String,
     pub keys: Option<String>,
+    pub keys_owner: Option<String>,
     pub nats: Option<String>,
     pub redis: Option<String>,
     /// The stream's server is a private one: small defaults.
@@ -57,6 +58,7 @@ pub async fn find(common: &Common, need: Need, screen: &Screen) -> Result<Place,
         database: url(&common.database_url).unwrap_or_default(),
         owner: url(&common.owner_database_url).or(url(&common.database_url)).unwrap_or_default(),
         keys: url(&common.keys_database_url),
+        keys_owner: url(&common.keys_owner_database_url),
         nats: url(&common.nats_relay_url).or(url(&common.nats_url)),
         redis: url(&common.redis_url),
         private_nats: false,
@@ -105,6 +107,7 @@ pub async fn find(common: &Common, need: Need, screen: &Screen) -> Result<Place,
     }
     if missing.contains(&Part::Keys) {
         place.keys = Some(endpoints.keys_database_url.clone());
+        place.keys_owner.get_or_insert_with(|| endpoints.keys_owner_database_url.clone());
     }
     if missing.contains(&Part::Nats) {
         place.nats = Some(endpoints.nats.url_for(NatsUser::Admin));

@@ -7,7 +7,9 @@
 
 mod append;
 mod append_only;
+mod backup;
 mod cqrs;
+mod drill;
 mod edges;
 mod failover;
 mod generation;
@@ -24,7 +26,9 @@ mod readme;
 mod relay;
 mod release;
 mod replay_cli;
+mod runbooks;
 mod search;
+mod sentinel;
 mod stream;
 mod subscription;
 mod support;

@@ -36,7 +36,7 @@ fn tour() -> Vec<Line> {
 }
 
 /// Whether the pieces between the `…` come in this order, from the very beginning on.
-fn matches(printed: &str, expected: &str) -> bool {
+pub fn matches(printed: &str, expected: &str) -> bool {
     let mut rest = printed.trim_end();
     let mut open_start = false;
     for (index, piece) in expected.trim_end().split('…').enumerate() {

@@ -2,14 +2,14 @@ use eventstore::{
     epoch::{self, EpochStatus, Standing},
     log,
     reactor::{ReactorCheckpoint, reactor_checkpoints},
-    subscription::{Checkpoint, GenerationState, checkpoints},
+    subscription::{Checkpoint, GenerationState, checkpoints, sentinel_check},
 };
 use projections::{search::outside, weave::hot_views};
 use sqlx::PgPool;
 
 use super::{
     super::{Context, names},
-    report::{Engine, HotViews, Log, Outbox, Projection, Reactor, Report, Stream},
+    report::{Engine, Gap, HotViews, Log, Outbox, Projection, Reactor, Report, Stream},
 };
 use crate::{
     Failure,
@@ -18,6 +18,8 @@ use crate::{
 
 /// Older snapshots slow every append.
 const OLD_SNAPSHOT_SECONDS: f64 = 60.0;
+/// The longest log that is read through for `status`.
+const A_LOOK: i64 = 200_000;
 /// Above this share the stream is about to drop what readers may still need.
 const NEARLY_FULL: f64 = 0.8;
 
@@ -32,6 +34,7 @@ pub async fn gather(context: Context<'_>) -> Result<Report, Failure> {
         reactors: reactors_part(pool, standing.position).await?,
         hot_views: hot_part(context, standing.position).await,
         search_engines: engines_part(pool, standing.position).await?,
+        sentinel: sentinel_part(pool, standing.position).await?,
         attention: Vec::new(),
     };
     report.attention = attention(&report, &standing);
@@ -180,6 +183,46 @@ async fn engines_part(pool: &PgPool, head: i64) -> Result<Vec<Engine>, Failure> 
     Ok(outside::standings(pool).await?.into_iter().map(engine).collect())
 }
 
+/// What went through each read model, against the log.
+async fn sentinel_part(pool: &PgPool, head: i64) -> Result<Option<Vec<Gap>>, Failure> {
+    if head > A_LOOK {
+        return Ok(None);
+    }
+    let mut gaps = Vec::new();
+    for one in sentinel_check(pool, &names::registry()).await? {
+        if one.agrees() {
+            continue;
+        }
+        let missing = one.log.count - one.read_model.count;
+        // The digest is made by XOR: with one event too few or too many, what is left is its own.
+        let event_position = if missing.abs() == 1 {
+            let digest = one.log.digest ^ one.read_model.digest;
+            sqlx::query_file_scalar!("src/command/status/sql/event_of_digest.sql", one.position, digest)
+                .fetch_optional(pool)
+                .await?
+        } else {
+            None
+        };
+        let (name, generation, position) = (one.projection, one.generation, one.position);
+        gaps.push(Gap { name, generation, position, missing, event_position });
+    }
+    Ok(Some(gaps))
+}
+
+fn gap_sentence(gap: &Gap) -> String {
+    let Gap { name, generation, missing, .. } = gap;
+    let what = match (missing, gap.event_position) {
+        (1, Some(at)) => format!("never got the event at position {}", count(at)),
+        (-1, Some(at)) => format!("got the event at position {} twice", count(at)),
+        (0, _) => "got other events than the log has for it".to_owned(),
+        (missing, _) if *missing > 0 => {
+            format!("never got {} events that the log has for it", count(*missing))
+        }
+        (twice, _) => format!("got {} events more than the log has for it", count(-twice)),
+    };
+    format!("{name} generation {generation} {what} (replay rebuild {name})")
+}
+
 /// What an operator should know without reading the rest.
 fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
     let mut found = Vec::new();
@@ -190,6 +233,7 @@ fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
         let left = count(report.log.positions_left);
         found.push(format!("no partition is ahead: appends stop after {left} more events"));
     }
+    found.extend(report.sentinel.iter().flatten().map(gap_sentence));
     for one in report.projections.iter().filter(|one| one.state != "retained") {
         let Projection { name, generation, .. } = one;
         if one.epoch < standing.epoch {

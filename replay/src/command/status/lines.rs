@@ -1,6 +1,6 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::report::{Engine, HotViews, Log, Outbox, Projection, Reactor, Report, Stream};
+use super::report::{Engine, Gap, HotViews, Log, Outbox, Projection, Reactor, Report, Stream};
 use crate::terminal::{age, bytes, count};
 
 pub fn lines(report: &Report) -> Vec<String> {
@@ -15,6 +15,7 @@ pub fn lines(report: &Report) -> Vec<String> {
     lines.extend(table(&report.projections));
     lines.push(hot_views(&report.hot_views));
     lines.extend(report.search_engines.iter().map(engine));
+    lines.push(sentinel(report.sentinel.as_deref()));
     if !report.attention.is_empty() {
         lines.push(String::new());
         lines.push("attention:".to_owned());
@@ -76,6 +77,17 @@ fn engine(engine: &Engine) -> String {
         count(engine.lag),
         count(engine.refused)
     )
+}
+
+fn sentinel(gaps: Option<&[Gap]>) -> String {
+    match gaps {
+        None => "sentinel    the log is too long for a look: see `replay verify`".to_owned(),
+        Some([]) => "sentinel    every read model got exactly the events that the log has for it".to_owned(),
+        Some(gaps) => {
+            let names: Vec<&str> = gaps.iter().map(|gap| gap.name.as_str()).collect();
+            format!("sentinel    NOT the events that the log has: {}", names.join(", "))
+        }
+    }
 }
 
 fn outbox(outbox: &Outbox) -> String {

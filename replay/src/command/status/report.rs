@@ -11,8 +11,23 @@ pub struct Report {
     pub reactors: Vec<Reactor>,
     pub hot_views: HotViews,
     pub search_engines: Vec<Engine>,
+    /// None in a log that is too long to be read through for a look: the metric tells, or `verify`.
+    pub sentinel: Option<Vec<Gap>>,
     /// Sentences about what should be looked at, the worst first.
     pub attention: Vec<String>,
+}
+
+/// A read model that let other events through than the log has for it: late is not the same.
+#[derive(Debug, Serialize)]
+pub struct Gap {
+    pub name: String,
+    pub generation: i32,
+    /// Compared up to here.
+    pub position: i64,
+    /// Events that the log has for it and that never came; below 0 where some came twice.
+    pub missing: i64,
+    /// The one event, where it is one.
+    pub event_position: Option<i64>,
 }
 
 #[derive(Debug, Serialize)]

@@ -1,5 +1,6 @@
 //! A promoted replica is refused until an operator decides; what it lacks is named, never hidden.
 
+mod salvage;
 mod standby;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};

@@ -13,6 +13,7 @@ use serde_json::json;
 use sqlx::{Executor, Row};
 
 use self::place::{Place, Said};
+pub use self::place::{node, prepared};
 use crate::support::nats_env;
 
 #[tokio::test]
@@ -43,6 +44,34 @@ async fn status_tells_where_everything_stands() {
     assert_eq!((&page["generation"], &page["parked_keys"]), (&json!(1), &json!(0)));
     // NATS is not configured: said, not a failure.
     assert!(status["stream"]["problem"].as_str().unwrap().contains("NATS_URL"));
+}
+
+#[tokio::test]
+async fn an_event_that_a_read_model_never_got_is_named() {
+    let place = Place::new().await;
+    place.tie("Garten").await;
+    place.settle().await;
+    let (_, status) = place.json(&["status"]).await;
+    assert_eq!(status["sentinel"], json!([]));
+    // One read model steps over an event; its lag says nothing of it.
+    place.tie("Werkstatt").await;
+    place.sql("update projection_checkpoints set position = 2 where projection = 'node_page'").await;
+    place.tie("Chor").await;
+    place.settle().await;
+    let (_, status) = place.json(&["status"]).await;
+    let page = status["projections"].as_array().unwrap().iter().find(|one| one["name"] == "node_page");
+    assert_eq!(page.unwrap()["lag"], 0);
+    let gaps = status["sentinel"].as_array().unwrap();
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!((&gaps[0]["name"], &gaps[0]["missing"]), (&json!("node_page"), &json!(1)));
+    assert_eq!(gaps[0]["event_position"], 2);
+    let said = place.replay(&["status"]).await;
+    let named = "node_page generation 1 never got the event at position 2 (replay rebuild node_page)";
+    assert!(said.out.contains(named), "{}", said.out);
+    // A rebuild heals it.
+    assert_eq!(place.replay(&["rebuild", "node_page"]).await.code, 0);
+    let (_, status) = place.json(&["status"]).await;
+    assert_eq!(status["sentinel"], json!([]));
 }
 
 #[tokio::test]

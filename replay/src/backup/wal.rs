@@ -1,0 +1,53 @@
+use std::{fs, io, path::Path};
+
+use embedded::{PostgresTools, Source};
+use sqlx::PgPool;
+
+use super::{Folder, folder::broken};
+use crate::Failure;
+
+/// The server keeps WAL for this slot until it was fetched.
+const SLOT: &str = "weltgewebe_backup";
+
+/// Fetches everything that was written until now; gives the number of segments in the archive and
+/// the place in the WAL up to which it goes.
+pub async fn fetch_wal(
+    folder: &Folder,
+    tools: &PostgresTools,
+    source: &Source,
+    pool: &PgPool,
+) -> Result<(usize, String), Failure> {
+    let path = folder.wal();
+    // A fetch ends in the middle of a segment and leaves that one unfinished. So the segment with
+    // everything until now is ended, the fetch goes on into the next, and behind its end is
+    // something still, or it would wait for it.
+    let message = "select pg_logical_emit_message(true, 'weltgewebe', 'backup')::text";
+    sqlx::query(message).execute(pool).await?;
+    sqlx::query("select pg_switch_wal()").execute(pool).await?;
+    let end: String = sqlx::query_scalar(message).fetch_one(pool).await?;
+    sqlx::query(message).execute(pool).await?;
+    remove_unfinished(&path)?;
+    tools.receive_wal(source, &path, SLOT, &end).await?;
+    let segments = fs::read_dir(&path).map_err(|error| broken(&path, &error))?;
+    let whole = segments
+        .map(|entry| Ok(entry?.path().extension().is_some_and(|extension| extension == "gz")))
+        .collect::<io::Result<Vec<bool>>>()
+        .map_err(|error| broken(&path, &error))?;
+    Ok((whole.into_iter().filter(|whole| *whole).count(), end))
+}
+
+/// They are fetched once more, from their beginning.
+fn remove_unfinished(path: &Path) -> Result<(), Failure> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(broken(path, &error)),
+    };
+    for entry in entries {
+        let file = entry.map_err(|error| broken(path, &error))?.path();
+        if file.extension().is_some_and(|extension| extension == "partial") {
+            fs::remove_file(&file).map_err(|error| broken(&file, &error))?;
+        }
+    }
+    Ok(())
+}
