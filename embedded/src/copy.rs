@@ -77,8 +77,7 @@ impl PostgresTools {
     }
 
     /// Fetches the WAL up to `end` into `folder`, each segment compressed by gzip, and ends; there
-    /// has to be WAL behind `end`. The server keeps what was not fetched yet for the slot, which is
-    /// made when it is missing.
+    /// has to be WAL behind `end`. Into an empty folder it begins where the slot does.
     pub async fn receive_wal(
         &self,
         source: &Source,
@@ -87,16 +86,9 @@ impl PostgresTools {
         end: &str,
     ) -> Result<(), Error> {
         files::private_dir(folder)?;
-        let command = || {
-            let mut command = self.client("pg_receivewal");
-            source.tell(&mut command);
-            command.arg("--no-password").arg("-S").arg(slot).arg("-D").arg(folder);
-            command
-        };
-        let mut create = command();
-        create.args(["--create-slot", "--if-not-exists"]);
-        run(create, "pg_receivewal").await?;
-        let mut receive = command();
+        let mut receive = self.client("pg_receivewal");
+        source.tell(&mut receive);
+        receive.arg("--no-password").arg("-S").arg(slot).arg("-D").arg(folder);
         receive.args(["--no-loop", "--synchronous", "--compress=1", "--endpos", end]);
         run(receive, "pg_receivewal").await
     }

@@ -8,7 +8,7 @@ use embedded::{PostgresTools, Source};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{Folder, Kind, Manifest, folder::broken};
+use super::{Folder, Kind, Manifest, folder::broken, wal::keep_wal};
 use crate::Failure;
 
 /// Events named in a manifest.
@@ -29,6 +29,7 @@ pub async fn take(
     // Read before the copy begins: what the copy holds at least.
     let (epoch, head, marks, keys) = match kind {
         Kind::Log => {
+            keep_wal(pool).await?;
             let head = sqlx::query!("select epoch, position from log_head").fetch_one(pool).await?;
             (head.epoch, head.position, marks(pool, head.position).await?, 0)
         }

@@ -9,6 +9,19 @@ use crate::Failure;
 /// The server keeps WAL for this slot until it was fetched.
 const SLOT: &str = "weltgewebe_backup";
 
+/// From here on the server keeps its WAL until it was fetched. Before the first base backup begins:
+/// what the backup needs has to be in the archive.
+pub async fn keep_wal(pool: &PgPool) -> Result<(), Failure> {
+    sqlx::query(
+        "select pg_create_physical_replication_slot($1, true)
+         where not exists (select from pg_replication_slots where slot_name = $1)",
+    )
+    .bind(SLOT)
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 /// Fetches everything that was written until now; gives the number of segments in the archive and
 /// the place in the WAL up to which it goes.
 pub async fn fetch_wal(
@@ -18,6 +31,7 @@ pub async fn fetch_wal(
     pool: &PgPool,
 ) -> Result<(usize, String), Failure> {
     let path = folder.wal();
+    keep_wal(pool).await?;
     // A fetch ends in the middle of a segment and leaves that one unfinished. So the segment with
     // everything until now is ended, the fetch goes on into the next, and behind its end is
     // something still, or it would wait for it.
