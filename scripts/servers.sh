@@ -14,7 +14,7 @@ set -euo pipefail
 
 cd "$(dirname "$(readlink -f "$0")")/.."
 servers=$PWD/.servers
-postgres_programs=(postgres initdb pg_ctl pg_basebackup pg_controldata psql pgbench)
+postgres_programs=(postgres initdb pg_ctl pg_basebackup pg_receivewal pg_verifybackup pg_controldata psql pgbench)
 # Never unpacked: the C library and its kin only work as the system's own, and without
 # LLVM Postgres merely does not compile queries (our configuration has it off anyway).
 never='^(libc6|libc-bin|libgcc-s1|libstdc\+\+6|libcrypt1|libllvm.*|.*-perl|libperl.*)$'

@@ -43,7 +43,7 @@ pub const SHORT: [Phase; 3] = [phase("calm", 10.0, 2), phase("busy", 50.0, 4), p
 /// A server or a program is missing, or a request fails.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let programs = Programs::ready()?;
-    let servers = Servers::start(arguments, &Part::ALL).await?;
+    let servers = Servers::start(arguments, &Part::NEEDED).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
     let phases = if arguments.short { SHORT } else { WHOLE };
     let turns = through(api.address(), &dev_token(servers.data_dir())?, &phases).await?;

@@ -36,7 +36,7 @@ const TYPED: [&str; 4] = ["Werkstatt 14999", "Werkstätt 77", "4711", "Zwiebelku
 pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let (nodes, rounds, seconds) = if arguments.short { (5_000, 1, 2) } else { (150_000, 3, 10) };
     let programs = Programs::ready()?;
-    let servers = Servers::start(arguments, &Part::ALL).await?;
+    let servers = Servers::start(arguments, &Part::NEEDED).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
     let people = weavers(&programs.api, servers.data_dir(), api.address(), 1).await?;
     let (owner, log) = servers.log(8).await?;

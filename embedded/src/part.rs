@@ -28,6 +28,9 @@ impl Part {
     pub const ALL: [Part; 6] =
         [Part::Log, Part::Keys, Part::Nats, Part::Redis, Part::Typesense, Part::Meilisearch];
 
+    /// Those without which nothing runs.
+    pub const NEEDED: [Part; 4] = [Part::Log, Part::Keys, Part::Nats, Part::Redis];
+
     /// The word used on the command line and in `servers.json`.
     pub fn name(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use support::{is_alive, nats_as, one, processes_below, quiet, run, settings, sta
 #[tokio::test]
 async fn a_second_start_keeps_the_data_and_nothing_is_left_after_shutdown() {
     let dir = tempfile::tempdir().unwrap();
-    let cluster = start(dir.path(), &Part::ALL).await;
+    let cluster = start(dir.path(), &Part::NEEDED).await;
     let endpoints = cluster.endpoints().clone();
     run(&endpoints.owner_database_url, "create table kept as select 'log' as what").await;
     run(&endpoints.keys_owner_database_url, "create table kept as select 'keys' as what").await;
@@ -20,14 +20,14 @@ async fn a_second_start_keeps_the_data_and_nothing_is_left_after_shutdown() {
     let config = async_nats::jetstream::stream::Config { name: "KEPT".into(), ..Default::default() };
     jetstream.create_stream(config).await.unwrap();
     jetstream.publish("KEPT", "x".into()).await.unwrap().await.unwrap();
-    let pids: Vec<u32> = Part::ALL.map(|part| cluster.pid(part).unwrap()).into();
+    let pids: Vec<u32> = Part::NEEDED.map(|part| cluster.pid(part).unwrap()).into();
 
     cluster.shutdown().await.unwrap();
     assert!(pids.iter().all(|pid| !is_alive(*pid)));
     assert_eq!(processes_below(dir.path()), []);
     assert!(!dir.path().join("servers.json").exists());
 
-    let cluster = start(dir.path(), &Part::ALL).await;
+    let cluster = start(dir.path(), &Part::NEEDED).await;
     let endpoints = cluster.endpoints();
     assert_eq!(one(&endpoints.owner_database_url, "select what from kept").await, "log");
     assert_eq!(one(&endpoints.keys_owner_database_url, "select what from kept").await, "keys");
@@ -41,7 +41,7 @@ async fn everything_below_the_data_folder_is_private() {
     let parent = tempfile::tempdir().unwrap();
     std::fs::set_permissions(parent.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let dir = parent.path().join("data");
-    let cluster = start(&dir, &Part::ALL).await;
+    let cluster = start(&dir, &Part::NEEDED).await;
     assert_private(&dir);
     for file in ["servers.json", "secrets.json", "lock", "nats/nats.conf", "redis/redis.conf"] {
         assert_eq!(dir.join(file).metadata().unwrap().mode() & 0o777, 0o600, "{file}");
@@ -65,7 +65,7 @@ fn assert_private(path: &Path) {
 async fn a_path_with_spaces_quotes_and_umlauts_works() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("it's a \"näughty\", pa\\th");
-    let cluster = start(&data, &Part::ALL).await;
+    let cluster = start(&data, &Part::NEEDED).await;
     let endpoints = cluster.endpoints();
     assert_eq!(one(&endpoints.database_url, "select current_user::text").await, "weltgewebe_app");
     assert_eq!(one(&endpoints.database_socket_url, "select current_user::text").await, "weltgewebe_app");
@@ -101,10 +101,10 @@ async fn a_dropped_cluster_takes_its_servers_along() {
 #[tokio::test]
 async fn a_killed_server_comes_back_on_its_port_with_its_data() {
     let dir = tempfile::tempdir().unwrap();
-    let mut cluster = start(dir.path(), &Part::ALL).await;
+    let mut cluster = start(dir.path(), &Part::NEEDED).await;
     let before = cluster.endpoints().clone();
     run(&before.owner_database_url, "create table kept as select 'still here' as what").await;
-    for part in Part::ALL {
+    for part in Part::NEEDED {
         let pid = cluster.pid(part).unwrap();
         cluster.kill9(part);
         assert_eq!(cluster.pid(part), None);

@@ -22,7 +22,7 @@ async fn servers_of_a_killed_owner_are_replaced_and_the_data_stay() {
     let paused = orphans.iter().find(|(_, cwd)| cwd.ends_with("nats")).unwrap().0;
     Command::new("kill").args(["-STOP", &paused.to_string()]).status().unwrap();
 
-    let cluster = start(dir.path(), &Part::ALL).await;
+    let cluster = start(dir.path(), &Part::NEEDED).await;
     assert!(orphans.iter().all(|(pid, _)| !is_alive(*pid)));
     assert_eq!(one(&cluster.endpoints().owner_database_url, "select what from kept").await, "yes");
     cluster.shutdown().await.unwrap();
@@ -59,7 +59,7 @@ async fn a_recycled_process_id_is_not_killed() {
         std::fs::write(&path, format!("{pid}\n{rest}")).unwrap();
     }
 
-    let cluster = start(dir.path(), &Part::ALL).await;
+    let cluster = start(dir.path(), &Part::NEEDED).await;
     for innocent in &mut innocents {
         assert!(is_alive(innocent.id()));
     }
@@ -106,11 +106,11 @@ fn victim() {
     // that started them are gone.
     let cluster = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(start(&started, &Part::ALL))
+        runtime.block_on(start(&started, &Part::NEEDED))
     });
     let cluster = cluster.join().unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    assert!(Part::ALL.into_iter().all(|part| cluster.pid(part).is_some()));
+    assert!(Part::NEEDED.into_iter().all(|part| cluster.pid(part).is_some()));
     std::fs::write(data_dir.join("thread-ended"), "").unwrap();
     std::thread::sleep(Duration::from_secs(600));
 }

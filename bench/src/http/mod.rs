@@ -46,7 +46,7 @@ const PGBENCH: &str = "pgbench-inserts";
 /// A server or a program is missing, or a request fails.
 pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let programs = Programs::ready()?;
-    let servers = Servers::start(arguments, &Part::ALL).await?;
+    let servers = Servers::start(arguments, &Part::NEEDED).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
     let people = weavers(&programs.api, servers.data_dir(), api.address(), ACCOUNTS).await?;
     let pgbench = Pgbench::prepare(&servers).await?;

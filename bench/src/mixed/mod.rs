@@ -36,7 +36,7 @@ const TIES: &str = "ties";
 /// A server or a program is missing, or a request fails.
 pub async fn run(arguments: &Arguments, closer: &MixedArguments) -> anyhow::Result<Vec<Run>> {
     let programs = Programs::ready()?;
-    let servers = Servers::start(arguments, &Part::ALL).await?;
+    let servers = Servers::start(arguments, &Part::NEEDED).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
     let people = weavers(&programs.api, servers.data_dir(), api.address(), AUTHORS).await?;
     let people: Arc<Vec<Person>> = Arc::new(people);

@@ -54,7 +54,7 @@ pub async fn run(arguments: &Arguments, places: &PlacesArguments) -> anyhow::Res
         let installation = Installation { data_dir: data_dir.clone(), address, fresh: false };
         return through(&programs, &installation, &dataset, arguments.short).await;
     }
-    let servers = Servers::start(arguments, &Part::ALL).await?;
+    let servers = Servers::start(arguments, &Part::NEEDED).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
     let data_dir = servers.data_dir().to_path_buf();
     let installation = Installation { data_dir, address: api.address(), fresh: true };
