@@ -47,7 +47,7 @@ pub struct App {
     pub appender: Option<Appender>,
     pub precedence: Option<Precedence>,
     pub relay: Option<Arc<RelayStats>>,
-    pub projector: Option<Stats>,
+    pub projectors: Vec<Stats>,
     pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
     pub stream: Option<StreamClient>,

@@ -1,4 +1,7 @@
 //! The yardstick: what Postgres itself makes of single-row inserts from 16 clients.
+//!
+//! `pgbench` as it comes, which sends each statement as text; and beside it with a statement that
+//! is prepared once, which is the most that Postgres does with single rows.
 
 use std::{path::PathBuf, process::Stdio, time::Duration};
 
@@ -26,6 +29,14 @@ insert into notes (owner, body) values (:owner, 'Two hundred bytes, about what a
 Reparaturcafe am Nordbahnhof, jeden zweiten Samstag im Monat, Werkzeug ist da, wer kann, bringt Kuchen mit; \
 alle sind willkommen, auch ohne Termin.');
 ";
+
+/// How pgbench sends its statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statement {
+    /// Its default.
+    Text,
+    Prepared,
+}
 
 pub struct Pgbench {
     program: PathBuf,
@@ -62,12 +73,16 @@ impl Pgbench {
     ///
     /// # Errors
     /// pgbench fails or says nothing.
-    pub async fn turn(&self, time: Duration) -> anyhow::Result<Turn> {
+    pub async fn turn(&self, statement: Statement, time: Duration) -> anyhow::Result<Turn> {
         let socket = self.options.get_socket().context("the yardstick has no socket")?;
         let seconds = time.as_secs().max(1).to_string();
+        let protocol = match statement {
+            Statement::Text => "--protocol=simple",
+            Statement::Prepared => "--protocol=prepared",
+        };
         let mut command = Command::new(&self.program);
         command
-            .args(["--no-vacuum", "--protocol=prepared", "--jobs=2", "--file=-"])
+            .args(["--no-vacuum", protocol, "--jobs=2", "--file=-"])
             .arg(format!("--client={CLIENTS}"))
             .args(["--time", &seconds, "--username", self.options.get_username(), "--host"])
             .arg(socket)

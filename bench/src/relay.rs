@@ -1,14 +1,20 @@
-//! The relay over a full log, beside plain pipelined publishing of the same bodies.
+//! The relay over a full log, beside pipelined publishing of the same bodies from memory.
 //!
 //! The relay reads the log, encodes, and sends every event with the headers that make its sequence
-//! its position. The plain publisher has everything in memory and sends nothing but the body.
+//! its position. Both others send nothing but the body: the plain publisher as the client library
+//! offers it, one future per acknowledgement; the bare one with a single inbox for all
+//! acknowledgements, which it does not parse: the most that one connection and this server do.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
 use anyhow::{Context, ensure};
 use async_nats::{
     Client, ConnectOptions,
-    jetstream::{self, stream},
+    jetstream::{self, context::PublishAckFuture, stream},
 };
 use bytes::Bytes;
 use embedded::{NatsUser, Part};
@@ -33,6 +39,7 @@ use crate::{
 
 const RELAY: &str = "relay";
 const PLAIN: &str = "plain-publish";
+const BARE: &str = "bare-publish";
 const STREAM: &str = "PLAIN";
 /// The same number of unanswered messages as the relay allows itself.
 const WINDOW: usize = 4_096;
@@ -51,14 +58,15 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let login = ConnectOptions::new()
         .user_and_password(NatsUser::Admin.name().into(), nats.users.password(NatsUser::Admin).into());
     let plain = login.connect(&nats.url).await?;
-    let progress = Progress::steps("relay", rounds * 2);
+    let progress = Progress::steps("relay", rounds * 3);
     let mut done = Rounds::default();
     for round in 1..=rounds {
-        for name in [PLAIN, RELAY] {
+        for name in [PLAIN, RELAY, BARE] {
             progress.now(&format!("round {round} of {rounds}: {name}"));
             let per_second = match name {
                 RELAY => relayed(&owner, &log, &client).await?,
-                _ => published(&plain, &bodies).await?,
+                PLAIN => published(&plain, &bodies).await?,
+                _ => barely_published(&plain, &bodies).await?,
             };
             progress.say(&format!("{name} {per_second:.0}/s"));
             done.add(name, Turn { per_second, latency: None });
@@ -72,6 +80,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     if let Some(run) = runs.iter_mut().find(|run| run.name == "relay/relay") {
         let ratio = done.ratio(RELAY, PLAIN);
         *run = run.clone().compared("relay/plain-publish", ratio).judged(Target::AtLeast, 0.4);
+    }
+    if let Some(run) = runs.iter_mut().find(|run| run.name == "relay/bare-publish") {
+        *run = run.clone().compared("relay/relay", done.ratio(BARE, RELAY));
     }
     Ok(runs)
 }
@@ -110,9 +121,34 @@ async fn relayed(owner: &PgPool, log: &LogPool, client: &StreamClient) -> anyhow
     Ok(head as f64 / seconds)
 }
 
-/// Everything at the same window, one inbox for all answers.
+/// As the library's users publish: acknowledgements are awaited in order, as many at once.
 async fn published(client: &Client, bodies: &[Bytes]) -> anyhow::Result<f64> {
-    let context = jetstream::new(client.clone());
+    let context = stream_for_plain(client).await?;
+    let began = Instant::now();
+    let mut waiting = VecDeque::with_capacity(WINDOW);
+    for body in bodies {
+        if waiting.len() == WINDOW
+            && let Some(oldest) = waiting.pop_front()
+        {
+            acknowledged(oldest).await?;
+        }
+        waiting.push_back(context.publish("plain.weave.node", body.clone()).await?);
+    }
+    for one in waiting {
+        acknowledged(one).await?;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    context.delete_stream(STREAM).await?;
+    Ok(bodies.len() as f64 / seconds)
+}
+
+async fn acknowledged(publish: PublishAckFuture) -> anyhow::Result<()> {
+    publish.await.context("a plain publish was refused")?;
+    Ok(())
+}
+
+async fn stream_for_plain(client: &Client) -> anyhow::Result<jetstream::Context> {
+    let context = jetstream::ContextBuilder::new().max_ack_inflight(2 * WINDOW).build(client.clone());
     // As ours: on disk, with the same reservation, one copy.
     let config = stream::Config {
         name: STREAM.into(),
@@ -122,6 +158,12 @@ async fn published(client: &Client, bodies: &[Bytes]) -> anyhow::Result<f64> {
         ..stream::Config::default()
     };
     context.create_stream(config).await?;
+    Ok(context)
+}
+
+/// Everything at the same window, one inbox for all answers.
+async fn barely_published(client: &Client, bodies: &[Bytes]) -> anyhow::Result<f64> {
+    let context = stream_for_plain(client).await?;
     let inbox = client.new_inbox();
     let mut answers = client.subscribe(inbox.clone()).await?.ready_chunks(1024);
     let began = Instant::now();

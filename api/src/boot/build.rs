@@ -130,7 +130,7 @@ async fn up(
         appender: parts.appender,
         precedence: parts.precedence,
         relay: parts.relay,
-        projector: parts.projector,
+        projectors: parts.projectors,
         sentinels: parts.sentinels,
         reactors: parts.reactors,
         stream: parts.stream,

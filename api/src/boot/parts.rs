@@ -44,7 +44,7 @@ pub(super) struct Parts {
     /// What the executor works with, for another one at another time.
     pub deps: Option<ExecutorDeps>,
     pub relay: Option<Arc<RelayStats>>,
-    pub projector: Option<Stats>,
+    pub projectors: Vec<Stats>,
     pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
     pub positions: Positions,
@@ -101,7 +101,7 @@ pub(super) async fn begin(
         executor: None,
         deps: None,
         relay: None,
-        projector: None,
+        projectors: Vec::new(),
         sentinels: None,
         reactors: Vec::new(),
         positions: Positions::new(databases.reads.clone()),
@@ -143,15 +143,18 @@ pub(super) async fn begin(
     }
     if let Some(client) = tail_client {
         let tail = stream_tail(client, stops.background.clone());
-        let options = RunnerOptions { tail: Some(tail), committed: committed() };
-        let runner = Runner::new(databases.background.clone(), projections::weave::registry(), options)
-            .giving_way(pausing());
-        parts.projector = Some(runner.stats());
-        // A replica is behind what the runner has committed: then the replica itself is asked.
-        if places.reads.is_none() {
-            parts.positions = runner.positions();
+        let positions = Positions::new(databases.background.pg().clone());
+        for models in projections::weave::shares() {
+            let (tail, positions) = (Some(tail.clone()), Some(positions.clone()));
+            let options = RunnerOptions { tail, committed: committed(), positions };
+            let runner = Runner::new(databases.background.clone(), models, options).giving_way(pausing());
+            parts.projectors.push(runner.stats());
+            stops.tasks.spawn(runner.run(stops.background.clone()));
         }
-        stops.tasks.spawn(runner.run(stops.background.clone()));
+        // A replica is behind what the runners have committed: then the replica itself is asked.
+        if places.reads.is_none() {
+            parts.positions = positions;
+        }
         let sentinels = Sentinels::default();
         let watching = sentinels.clone().run(databases.background.pg().clone(), stops.background.clone());
         stops.tasks.spawn(watching);

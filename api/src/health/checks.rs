@@ -76,7 +76,7 @@ pub(super) async fn projections(app: &App) -> Outcome {
         .filter(|(_, lag)| lag.lag > LATE)
         .map(|(name, lag)| format!("{name} is {} events behind", lag.lag))
         .collect();
-    for row in app.projector.iter().flat_map(eventstore::subscription::Stats::snapshot) {
+    for row in app.projectors.iter().flat_map(eventstore::subscription::Stats::snapshot) {
         if matches!(row.condition, Condition::Stopped | Condition::NeedsRebuild) {
             troubles.push(format!("{} does not move ({:?})", row.projection, row.condition));
         }

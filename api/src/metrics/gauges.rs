@@ -1,6 +1,6 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use eventstore::log;
+use eventstore::{log, subscription::Stats};
 use projections::weave::hot_views::HotCondition;
 use prometheus::{Gauge, GaugeVec, Opts, Registry};
 use tokio::time::timeout;
@@ -120,10 +120,10 @@ async fn projections(app: &App, into: &Registry) -> Result<(), prometheus::Error
             lag.with_label_values(&[&projection]).set(found.lag as f64);
         }
     }
-    if let Some(stats) = &app.projector {
+    if !app.projectors.is_empty() {
         let parked = labelled(into, "projection_parked_keys", "Keys that wait for a decision.")?;
         let silent = labelled(into, "projection_polled_seconds", "Since it last looked for events.")?;
-        for row in stats.snapshot() {
+        for row in app.projectors.iter().flat_map(Stats::snapshot) {
             parked.with_label_values(&[row.projection]).add(row.parked_keys as f64);
             silent.with_label_values(&[row.projection]).set(row.polled_seconds);
         }

@@ -20,7 +20,7 @@ use embedded::Part;
 use crate::{
     arguments::{AppendArguments, Arguments},
     load::{Caller, Pace, drive},
-    pgbench::Pgbench,
+    pgbench::{Pgbench, Statement},
     progress::Progress,
     report::{Run, Target},
     rounds::Rounds,
@@ -164,7 +164,7 @@ impl Contest {
                 turn.latency = None;
                 Ok(turn)
             }
-            Contestant::Pgbench => self.pgbench.turn(pace.warm + pace.measure).await,
+            Contestant::Pgbench => self.pgbench.turn(Statement::Text, pace.warm + pace.measure).await,
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
     api::Api,
     arguments::Arguments,
     load::{Pace, drive},
-    pgbench::Pgbench,
+    pgbench::{Pgbench, Statement},
     programs::Programs,
     progress::Progress,
     report::{Run, Target},
@@ -41,6 +41,7 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 const TIES: &str = "ties";
 const TIES_WITH_KEY: &str = "ties-with-key";
 const PGBENCH: &str = "pgbench-inserts";
+const PREPARED: &str = "pgbench-prepared-inserts";
 
 /// # Errors
 /// A server or a program is missing, or a request fails.
@@ -57,16 +58,17 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
         callers.push(TieCaller::connect(api.address(), &people[index % people.len()], index).await?);
     }
     let (rounds, pace) = plan(arguments.short);
-    let progress = Progress::steps("http", rounds * 3);
+    let progress = Progress::steps("http", rounds * 4);
     let mut done = Rounds::default();
     let mut slowest = Duration::ZERO;
     for round in 0..rounds {
-        let mut order = [PGBENCH, TIES, TIES_WITH_KEY];
-        order.rotate_left(round % 3);
+        let mut order = [PGBENCH, TIES, PREPARED, TIES_WITH_KEY];
+        order.rotate_left(round % 4);
         for name in order {
             progress.now(&format!("round {} of {rounds}: {name}", round + 1));
-            let turn = if name == PGBENCH {
-                let turn = pgbench.turn(pace.measure).await?;
+            let turn = if name == PGBENCH || name == PREPARED {
+                let statement = if name == PGBENCH { Statement::Text } else { Statement::Prepared };
+                let turn = pgbench.turn(statement, pace.measure).await?;
                 progress.say(&format!("{name} {:.0}/s", turn.per_second));
                 turn
             } else {
@@ -102,7 +104,7 @@ fn report(done: &Rounds, slowest: Duration, peak_mib: f64) -> Vec<Run> {
     let mut runs = done.runs("http", "requests/s");
     let named = |name: &str| format!("http/{name}");
     for run in &mut runs {
-        if run.name == named(PGBENCH) {
+        if run.name == named(PGBENCH) || run.name == named(PREPARED) {
             run.unit = "inserts/s".to_owned();
         } else if run.name == named(TIES) {
             *run = run

@@ -10,7 +10,7 @@ use std::{
 use kernel::Position;
 use sqlx::PgPool;
 use tokio::{
-    sync::{Mutex, Notify, Semaphore, watch},
+    sync::{Mutex, Semaphore, watch},
     time::{Instant, sleep, timeout_at},
 };
 
@@ -61,7 +61,7 @@ struct Shared {
     /// Who holds it asks the database for everybody.
     asking: Mutex<Option<(Instant, KnownHead)>>,
     waiting: AtomicUsize,
-    demand: Notify,
+    demand: watch::Sender<()>,
     runner_here: AtomicBool,
 }
 
@@ -74,7 +74,7 @@ impl Positions {
             waiters: Semaphore::new(MAX_WAITERS),
             asking: Mutex::new(None),
             waiting: AtomicUsize::new(0),
-            demand: Notify::new(),
+            demand: watch::Sender::default(),
             runner_here: AtomicBool::new(false),
         }))
     }
@@ -202,9 +202,9 @@ impl Positions {
         self.0.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Ends when somebody begins to wait.
-    pub(super) async fn demanded(&self) {
-        self.0.demand.notified().await;
+    /// Changes when somebody begins to wait.
+    pub(super) fn demand(&self) -> watch::Receiver<()> {
+        self.0.demand.subscribe()
     }
 }
 
@@ -213,7 +213,7 @@ struct Waiting<'a>(&'a Shared);
 impl<'a> Waiting<'a> {
     fn begin(shared: &'a Shared) -> Self {
         shared.waiting.fetch_add(1, Ordering::Relaxed);
-        shared.demand.notify_one();
+        shared.demand.send_replace(());
         Self(shared)
     }
 }

@@ -67,6 +67,13 @@ impl Registry {
         Ok(chosen)
     }
 
+    /// Those that are not named.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Self {
+        let models = self.models.iter().filter(|model| !names.contains(&model.name())).cloned();
+        Self { models: models.collect() }
+    }
+
     pub(crate) fn models(&self) -> &[Arc<dyn ReadModel>] {
         &self.models
     }

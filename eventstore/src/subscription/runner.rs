@@ -44,6 +44,9 @@ pub struct RunnerOptions {
     pub tail: Option<OpenTail>,
     /// [`crate::append::Appender::committed`] when the appender is in this process.
     pub committed: Option<watch::Receiver<Position>>,
+    /// Another runner's, where several of a process feed different read models: the query side has
+    /// one view of all of them.
+    pub positions: Option<Positions>,
 }
 
 /// What one step did.
@@ -68,6 +71,7 @@ pub struct Runner {
     registry: Registry,
     feed: Feed,
     positions: Positions,
+    demand: watch::Receiver<()>,
     stats: Stats,
     members: Vec<Member>,
     /// Members that catch up on their own reader; they come back with the task's result.
@@ -87,7 +91,7 @@ pub struct Runner {
 impl Runner {
     #[must_use]
     pub fn new(log: LogPool, registry: Registry, options: RunnerOptions) -> Self {
-        let positions = Positions::new(log.pg().clone());
+        let positions = options.positions.unwrap_or_else(|| Positions::new(log.pg().clone()));
         positions.runner_is_here();
         let writer = log.apart(1).pg().clone();
         let log = log.apart(OWN);
@@ -96,6 +100,7 @@ impl Runner {
             writer,
             log,
             registry,
+            demand: positions.demand(),
             positions,
             stats: Stats::default(),
             members: Vec::new(),
@@ -162,7 +167,7 @@ impl Runner {
                     if !self.positions.anybody_waits() {
                         tokio::select! {
                             () = stop.cancelled() => {}
-                            () = self.positions.demanded() => {}
+                            _ = self.demand.changed() => {}
                             () = self.pausing.pause() => {}
                         }
                     }
@@ -180,7 +185,7 @@ impl Runner {
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = self.feed.wait(self.front, POLL) => {}
-                        () = self.positions.demanded() => {}
+                        _ = self.demand.changed() => {}
                         Some(back) = self.away.join_next_with_id(), if !self.away.is_empty() => {
                             take_back(&mut self.members, &mut self.away_rows, back);
                         }

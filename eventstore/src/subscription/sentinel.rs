@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use kernel::Position;
 use sha2::{Digest, Sha256};
 use sqlx::PgPool;
@@ -30,7 +32,7 @@ impl Sentinel {
     }
 }
 
-/// What the log says of some event types in `(after, upto]`. Read in ranges: no long snapshot.
+/// What the log says of some event types in `(after, upto]`.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be asked.
@@ -40,26 +42,46 @@ pub async fn log_sentinel(
     after: Position,
     upto: Position,
 ) -> Result<Sentinel, StoreError> {
-    const RANGE: i64 = 200_000;
-    let types: Vec<String> = event_types.iter().map(|name| (*name).to_owned()).collect();
-    let mut sum = Sentinel::default();
-    let mut from = after;
-    while from < upto {
-        let to = upto.min(from + RANGE);
-        let part = sqlx::query_as!(
-            Sentinel,
-            r#"select count(*) as "count!", coalesce(bit_xor(event_digest(event_id)), 0) as "digest!"
-               from events where position > $1 and position <= $2 and type = any($3)"#,
-            from,
-            to,
-            &types
-        )
-        .fetch_one(pool)
-        .await?;
-        sum = sum.join(part);
-        from = to;
+    let mut sums = Sums { upto: after, ..Sums::default() };
+    sums.read_to(pool, upto).await?;
+    Ok(sums.of(event_types))
+}
+
+/// The log up to a position, by event type: every read model's share is a sum of some of them, so
+/// the log is read once for all.
+#[derive(Debug, Clone, Default)]
+struct Sums {
+    upto: Position,
+    by_type: HashMap<String, Sentinel>,
+}
+
+impl Sums {
+    /// In ranges: no long snapshot.
+    async fn read_to(&mut self, pool: &PgPool, upto: Position) -> Result<(), StoreError> {
+        const RANGE: i64 = 200_000;
+        while self.upto < upto {
+            let to = upto.min(self.upto + RANGE);
+            let parts = sqlx::query!(
+                r#"select type, count(*) as "count!", bit_xor(event_digest(event_id)) as "digest!"
+                   from events where position > $1 and position <= $2 group by type"#,
+                self.upto,
+                to
+            )
+            .fetch_all(pool)
+            .await?;
+            for part in parts {
+                let sum = self.by_type.entry(part.r#type).or_default();
+                *sum = sum.join(Sentinel { count: part.count, digest: part.digest });
+            }
+            self.upto = to;
+        }
+        Ok(())
     }
-    Ok(sum)
+
+    fn of(&self, event_types: &[&str]) -> Sentinel {
+        let sums = event_types.iter().filter_map(|event_type| self.by_type.get(*event_type));
+        sums.fold(Sentinel::default(), |all, one| all.join(*one))
+    }
 }
 
 /// One projection's sentinel against the log's.
@@ -80,7 +102,7 @@ impl SentinelReport {
 }
 
 /// Compares the live generation of each registered projection with the log. Reads the whole log
-/// once per projection; [`SentinelWatch`] continues from its last look.
+/// once; [`SentinelWatch`] continues from its last look.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be asked.
@@ -94,7 +116,8 @@ pub async fn sentinel_check(
 /// A repeated [`sentinel_check`] that reads only what was appended since.
 #[derive(Debug, Default)]
 pub struct SentinelWatch {
-    seen: std::collections::HashMap<&'static str, (Position, Sentinel)>,
+    /// Up to where every read model was at the last look.
+    seen: Sums,
 }
 
 impl SentinelWatch {
@@ -105,30 +128,34 @@ impl SentinelWatch {
         pool: &PgPool,
         registry: &super::Registry,
     ) -> Result<Vec<SentinelReport>, StoreError> {
+        let rows = sqlx::query!(
+            "select projection, generation, position, event_count, digest from projection_checkpoints
+             where state = 'live' order by position"
+        )
+        .fetch_all(pool)
+        .await?;
+        let mut known: Vec<_> =
+            rows.into_iter().filter_map(|row| Some((registry.get(&row.projection)?, row))).collect();
+        if known.first().is_some_and(|(_, row)| row.position < self.seen.upto) {
+            self.seen = Sums::default();
+        }
+        let mut sums = std::mem::take(&mut self.seen);
         let mut reports = Vec::new();
-        for model in registry.models() {
-            let row = sqlx::query!(
-                "select generation, position, event_count, digest from projection_checkpoints
-                 where projection = $1 and state = 'live'",
-                model.name()
-            )
-            .fetch_optional(pool)
-            .await?;
-            let Some(row) = row else { continue };
-            let (mut position, mut log) = self.seen.get(model.name()).copied().unwrap_or_default();
-            if position > row.position {
-                (position, log) = Default::default();
+        for (index, (model, row)) in known.drain(..).enumerate() {
+            sums.read_to(pool, row.position).await?;
+            if index == 0 {
+                self.seen = sums.clone();
             }
-            log = log.join(log_sentinel(pool, model.event_types(), position, row.position).await?);
-            self.seen.insert(model.name(), (row.position, log));
             reports.push(SentinelReport {
-                projection: model.name().to_owned(),
+                projection: row.projection,
                 generation: row.generation,
                 position: row.position,
                 read_model: Sentinel { count: row.event_count, digest: row.digest },
-                log,
+                log: sums.of(model.event_types()),
             });
         }
+        let order = |report: &SentinelReport| registry.names().position(|name| name == report.projection);
+        reports.sort_by_key(order);
         Ok(reports)
     }
 }

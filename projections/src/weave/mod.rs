@@ -47,3 +47,36 @@ pub fn registry() -> Registry {
         .with(crate::search::NodeSearch::default())
         .with(statistics::Statistics)
 }
+
+/// The same, shared out among runners: each has a thread, a connection and transactions of its own.
+/// A runner and its connection take turns, so it takes more of them than cores to keep all busy.
+/// Finding nodes by words costs most; what else is written for every node costs about as much as
+/// what is written for every message.
+#[must_use]
+pub fn shares() -> [Registry; 3] {
+    use kernel::Projection as _;
+    let all = registry();
+    let words = [crate::search::NodeSearch::NAME];
+    let nodes = [node_map::NodeMap::NAME, node_page::NodePage::NAME, authorship::Authorship::NAME];
+    let rest = all.without(&words).without(&nodes);
+    // They were registered by these names.
+    let named = |names: &[&str]| {
+        all.only(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    [named(&words), named(&nodes), rest]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_read_model_is_in_exactly_one_share() {
+        let mut shared: Vec<_> =
+            shares().iter().flat_map(|share| share.names().collect::<Vec<_>>()).collect();
+        let mut all: Vec<_> = registry().names().collect();
+        shared.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(shared, all);
+    }
+}

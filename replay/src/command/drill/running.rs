@@ -104,8 +104,11 @@ impl Running {
         let relay = Mutex::new(Some(tasks.spawn(relay.run(stop_relay.clone()))));
 
         let tail = stream_tail(connect().await?, stop.clone());
-        let options = RunnerOptions { tail: Some(tail), committed: Some(appender.committed()) };
-        tasks.spawn(Runner::new(log.clone(), names::registry(), options).run(stop.clone()));
+        for models in projections::weave::shares() {
+            let (tail, committed) = (Some(tail.clone()), Some(appender.committed()));
+            let options = RunnerOptions { tail, committed, positions: None };
+            tasks.spawn(Runner::new(log.clone(), models, options).run(stop.clone()));
+        }
 
         let redis = HotRedis::open(&site.cluster.endpoints().redis_url)?;
         let feeder = Feeder::new(redis.clone(), log.pg().clone(), Some(appender.committed()));

@@ -36,7 +36,7 @@ impl Running {
 }
 
 pub async fn start(store: &Store, registry: &Registry) -> Running {
-    let options = RunnerOptions { tail: None, committed: Some(store.appender.committed()) };
+    let options = RunnerOptions { committed: Some(store.appender.committed()), ..RunnerOptions::default() };
     Running::start(crate::subscription::toy::runner(store, registry, options).await)
 }
 

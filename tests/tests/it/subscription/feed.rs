@@ -58,7 +58,8 @@ async fn a_new_read_model_catches_up_from_postgres_and_follows() {
 async fn scenario_11_the_same_message_five_times_has_one_effect() {
     let store = store().await;
     let (send, open) = scripted();
-    let mut runner = runner(&store, &registry(), RunnerOptions { tail: Some(open), committed: None }).await;
+    let mut runner =
+        runner(&store, &registry(), RunnerOptions { tail: Some(open), ..RunnerOptions::default() }).await;
     settle(&mut runner).await;
     many(&store, 3, 200).await;
     for _ in 0..5 {
@@ -81,7 +82,8 @@ async fn scenario_11_the_same_message_five_times_has_one_effect() {
 async fn holes_foreign_epochs_and_missing_bodies_are_read_from_postgres() {
     let store = store().await;
     let (send, open) = scripted();
-    let mut runner = runner(&store, &registry(), RunnerOptions { tail: Some(open), committed: None }).await;
+    let mut runner =
+        runner(&store, &registry(), RunnerOptions { tail: Some(open), ..RunnerOptions::default() }).await;
     settle(&mut runner).await;
     many(&store, 3, 300).await;
     for mut message in messages(&store, 0).await {
@@ -107,7 +109,8 @@ async fn holes_foreign_epochs_and_missing_bodies_are_read_from_postgres() {
 async fn a_silent_stream_does_not_stop_the_read_models() {
     let store = store().await;
     let (send, open) = scripted();
-    let options = RunnerOptions { tail: Some(open), committed: Some(store.appender.committed()) };
+    let options =
+        RunnerOptions { tail: Some(open), committed: Some(store.appender.committed()), positions: None };
     let runner = runner(&store, &registry(), options).await;
     let positions = runner.positions();
     let stop = CancellationToken::new();
@@ -134,7 +137,8 @@ async fn a_silent_stream_does_not_stop_the_read_models() {
 async fn a_stream_that_ends_is_replaced_by_postgres() {
     let store = store().await;
     let (send, open) = scripted();
-    let mut runner = runner(&store, &registry(), RunnerOptions { tail: Some(open), committed: None }).await;
+    let mut runner =
+        runner(&store, &registry(), RunnerOptions { tail: Some(open), ..RunnerOptions::default() }).await;
     settle(&mut runner).await;
     drop(send);
     many(&store, 3, 50).await;

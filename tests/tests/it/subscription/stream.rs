@@ -38,7 +38,7 @@ async fn read_models_follow_the_stream_and_outlive_it() {
     let relaying = tokio::spawn(relay.run(store.stop.clone()));
     let stop = CancellationToken::new();
     // Not told of commits in this process: only the stream is faster than the poll.
-    let options = RunnerOptions { tail: Some(stream_tail(reader, stop.clone())), committed: None };
+    let options = RunnerOptions { tail: Some(stream_tail(reader, stop.clone())), ..RunnerOptions::default() };
     let runner = runner(&store, &registry(), options).await;
     let positions = runner.positions();
     let running = tokio::spawn(runner.run(stop.clone()));
