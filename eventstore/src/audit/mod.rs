@@ -9,20 +9,26 @@
 //! - [`note`]: signed notes, checkpoints in them;
 //! - [`Signer`], [`SignerFolder`]: the keys' secret halves, in files;
 //! - [`CheckpointNotes`]: the checkpoints outside the database;
-//! - [`Sealing`]: the sealer role; [`store`]: what it has stored.
+//! - [`Sealing`]: the sealer role; [`store`]: what it has stored;
+//! - [`prove`], [`Bundle`]: proofs that need no server to be checked; [`verify`]: the whole log.
 
 mod error;
 mod file;
 mod leaves;
 pub mod note;
+mod proving;
 mod sealing;
 mod signer;
 pub mod store;
 pub mod tree;
+pub mod verify;
 
 pub use error::AuditError;
 pub use file::{CheckpointNotes, Notes};
 pub use leaves::{LeafRow, Leaves, leaf_rows};
+pub use proving::{
+    Against, BadBundle, Bundle, InclusionProof, ProvenEvent, Shown, bundle, prove, prove_consistency, root_at,
+};
 pub use sealing::{
     Rotated, Sealing, SealingConfig, SealingState, SealingStats, SealingStep, rotate,
 };
