@@ -3,6 +3,7 @@ use std::sync::Arc;
 use commands::{Executor, ExecutorConfig, ExecutorDeps};
 use eventstore::{
     append::{Appender, AppenderConfig},
+    audit::{Sealing, SealingConfig, SealingStats, SignerFolder},
     keys::KeyStore,
     log::Upkeep,
     precedence::Precedence,
@@ -44,6 +45,7 @@ pub(super) struct Parts {
     /// What the executor works with, for another one at another time.
     pub deps: Option<ExecutorDeps>,
     pub relay: Option<Arc<RelayStats>>,
+    pub sealing: Option<Arc<SealingStats>>,
     pub projector: Option<Stats>,
     pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
@@ -101,6 +103,7 @@ pub(super) async fn begin(
         executor: None,
         deps: None,
         relay: None,
+        sealing: None,
         projector: None,
         sentinels: None,
         reactors: Vec::new(),
@@ -172,6 +175,13 @@ pub(super) async fn begin(
             parts.feeders.push((name, feeder.stats()));
             stops.tasks.spawn(feeder.run(stops.background.clone()));
         }
+    }
+    if roles.has(Role::Sealer) {
+        let folder = SignerFolder::in_keys_dir(&settings.place.keys_dir());
+        let file = settings.audit.checkpoints(&settings.place);
+        let sealing = Sealing::new(databases.background.clone(), folder, file, SealingConfig::default());
+        parts.sealing = Some(sealing.stats());
+        stops.tasks.spawn(sealing.run(stops.background.clone()));
     }
     if roles.has(Role::Query) {
         stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));

@@ -9,9 +9,11 @@
 //! - [`note`]: signed notes, checkpoints in them;
 //! - [`Signer`], [`SignerFolder`]: the keys' secret halves, in files;
 //! - [`CheckpointNotes`]: the checkpoints outside the database;
+//! - [`record_access`]: who read what, chained and sealed like the log;
 //! - [`Sealing`]: the sealer role; [`store`]: what it has stored;
 //! - [`prove`], [`Bundle`]: proofs that need no server to be checked; [`verify`]: the whole log.
 
+mod access;
 mod error;
 mod file;
 mod leaves;
@@ -23,6 +25,7 @@ pub mod store;
 pub mod tree;
 pub mod verify;
 
+pub use access::{Access, AccessEntry, access_entries, record_access};
 pub use error::AuditError;
 pub use file::{CheckpointNotes, Notes};
 pub use leaves::{LeafRow, Leaves, leaf_rows};

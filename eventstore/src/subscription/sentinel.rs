@@ -30,7 +30,7 @@ impl Sentinel {
     }
 }
 
-/// What the log says of some event types in `(after, upto]`. Read in ranges: no long snapshot.
+/// What the log says of some event types, of all where none is named, in `(after, upto]`. Read in ranges: no long snapshot.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be asked.
@@ -49,7 +49,8 @@ pub async fn log_sentinel(
         let part = sqlx::query_as!(
             Sentinel,
             r#"select count(*) as "count!", coalesce(bit_xor(event_digest(event_id)), 0) as "digest!"
-               from events where position > $1 and position <= $2 and type = any($3)"#,
+               from events where position > $1 and position <= $2
+                 and (cardinality($3::text[]) = 0 or type = any($3))"#,
             from,
             to,
             &types

@@ -46,4 +46,5 @@ pub fn registry() -> Registry {
         .with(activity::Activities)
         .with(crate::search::NodeSearch::default())
         .with(statistics::Statistics)
+        .with(crate::audit::audit_index::AuditIndex)
 }
