@@ -1,6 +1,6 @@
 use eventstore::{
-    StoreError, audit::AuditError, epoch::AdvanceError, generation::GenerationError, keys::KeyError, relay::RelayError,
-    salvage::SalvageError, seal::OpenError, stream::StreamError, subscription::RetryError,
+    StoreError, audit::AuditError, epoch::AdvanceError, generation::GenerationError, keys::KeyError,
+    relay::RelayError, salvage::SalvageError, seal::OpenError, stream::StreamError, subscription::RetryError,
 };
 use projections::{search::outside::OutsideError, weave::hot_views::HotError};
 use serde_json::{Value, json};

@@ -2,12 +2,7 @@ use axum::http::{HeaderMap, request::Parts};
 use eventstore::audit::{Access, record_access};
 use uuid::Uuid;
 
-use crate::{
-    app::App,
-    auth::Identity,
-    http::single,
-    problem::Problem,
-};
+use crate::{app::App, auth::Identity, http::single, problem::Problem};
 
 /// Whoever may read the log, and why they say they do.
 pub(super) struct Reader {

@@ -62,7 +62,8 @@ async fn hashes(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let mut connection = app.reads.acquire().await.map_err(eventstore::StoreError::from)?;
     let hashes = load_tile(&mut connection, path.tile, path.width).await.map_err(damaged)?;
     // A full tile never changes; neither does the beginning of one.
-    let caching = if path.width == TILE { "private, max-age=31536000, immutable" } else { "private, max-age=3600" };
+    let caching =
+        if path.width == TILE { "private, max-age=31536000, immutable" } else { "private, max-age=3600" };
     Ok(bytes(hashes.concat(), "application/octet-stream", caching))
 }
 

@@ -51,7 +51,11 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         let age = sealing.last_lag_seconds();
         set("audit_seal_lag_seconds", "Age of the oldest event when the last checkpoint was signed.", age)?;
         let state = f64::from(sealing.state() as u8);
-        set("audit_sealer_state", "0 starting, 1 sealing, 2 stand-by, 3 waiting, 4 refused, 5 stopped.", state)?;
+        set(
+            "audit_sealer_state",
+            "0 starting, 1 sealing, 2 stand-by, 3 waiting, 4 refused, 5 stopped.",
+            state,
+        )?;
         set("audit_checkpoints_total", "Checkpoints signed by this process.", sealing.seals() as f64)?;
     }
     reactors(app, into)?;

@@ -216,9 +216,7 @@ const QUERIES: &[Query] = &[
         id: "audit-proof",
         tag: "audit",
         summary: "That an event is under the newest signed checkpoint, or the first that covers it.",
-        parameters: &[
-            ("against", "newest (when absent) or first."),
-        ],
+        parameters: &[("against", "newest (when absent) or first.")],
         schema: Some("AuditProof"),
         refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
         reads_model: false,
@@ -229,9 +227,7 @@ const QUERIES: &[Query] = &[
         id: "audit-trace",
         tag: "audit",
         summary: "What followed from one request: commands, their events, and what those caused.",
-        parameters: &[
-            ("after", "`next_after` of the answer before."),
-        ],
+        parameters: &[("after", "`next_after` of the answer before.")],
         schema: Some("Trace"),
         refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
         reads_model: false,
@@ -242,9 +238,7 @@ const QUERIES: &[Query] = &[
         id: "audit-aggregate",
         tag: "audit",
         summary: "What an aggregate was at a position or time; personal fields stay sealed.",
-        parameters: &[
-            ("at", "A position, or an RFC 3339 time; now when absent."),
-        ],
+        parameters: &[("at", "A position, or an RFC 3339 time; now when absent.")],
         schema: Some("AggregateAt"),
         refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
         reads_model: false,

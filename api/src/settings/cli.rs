@@ -3,9 +3,9 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuditSettings, AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
-    PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span, StreamSettings,
-    TelemetrySettings,
+    AuditSettings, AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings,
+    LaterSettings, PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span,
+    StreamSettings, TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\

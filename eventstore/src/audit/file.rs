@@ -7,7 +7,7 @@ use std::{
 
 use super::note::SignedNote;
 
-/// How much of the end is read to find the last note; one has some hundred bytes.
+/// How much of the end is read at first; a note has some hundred bytes.
 const TAIL: u64 = 64 << 10;
 
 /// The checkpoints outside the database: signed notes with an empty line behind each, only ever
@@ -51,22 +51,34 @@ impl CheckpointNotes {
         self.read_from(0)
     }
 
+    /// The notes at its end, at least as many as `enough` wants to see: it grows by tens of
+    /// megabytes a day, and who goes on from its end needs no more than that. What `enough` is
+    /// given begins with the oldest of them; the whole file when it never has enough.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub fn tail(&self, enough: impl Fn(&[SignedNote]) -> bool) -> io::Result<Vec<SignedNote>> {
+        let length = match fs::metadata(&self.path) {
+            Ok(meta) => meta.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = TAIL;
+        loop {
+            let found = self.read_from(length.saturating_sub(bytes))?.notes;
+            if bytes >= length || enough(&found) {
+                return Ok(found);
+            }
+            bytes = bytes.saturating_mul(4);
+        }
+    }
+
     /// The last note there is.
     ///
     /// # Errors
     /// The file is there and cannot be read.
     pub fn last(&self) -> io::Result<Option<SignedNote>> {
-        let length = match fs::metadata(&self.path) {
-            Ok(meta) => meta.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let found = self.read_from(length.saturating_sub(TAIL))?.notes.pop();
-        match found {
-            // A tail without a note: look at all of it.
-            None if length > TAIL => Ok(self.read()?.notes.pop()),
-            found => Ok(found),
-        }
+        Ok(self.tail(|notes| !notes.is_empty())?.pop())
     }
 
     fn read_from(&self, offset: u64) -> io::Result<Notes> {

@@ -32,7 +32,5 @@ pub use leaves::{LeafRow, Leaves, leaf_rows};
 pub use proving::{
     Against, BadBundle, Bundle, InclusionProof, ProvenEvent, Shown, bundle, prove, prove_consistency, root_at,
 };
-pub use sealing::{
-    Rotated, Sealing, SealingConfig, SealingState, SealingStats, SealingStep, rotate,
-};
+pub use sealing::{Rotated, Sealing, SealingConfig, SealingState, SealingStats, SealingStep, rotate};
 pub use signer::{Signer, SignerError, SignerFolder};

@@ -125,7 +125,11 @@ pub enum Against {
 /// # Errors
 /// [`AuditError::NotSealed`]; [`AuditError::Damaged`] when the event or the stored tree was
 /// changed, so that the proof would not hold.
-pub async fn prove(pool: &PgPool, position: Position, against: Against) -> Result<InclusionProof, AuditError> {
+pub async fn prove(
+    pool: &PgPool,
+    position: Position,
+    against: Against,
+) -> Result<InclusionProof, AuditError> {
     let mut connection = pool.acquire().await?;
     let seal = match against {
         Against::Newest => last_seal(&mut *connection).await?.filter(|seal| seal.size >= position),
@@ -152,7 +156,8 @@ pub(super) async fn prove_in(
     let path = roots(connection, size, &inclusion(index, size)).await?;
     check_inclusion(index, size, &leaf, &path, &seal.root)
         .map_err(|_| damaged("it is not the one that was sealed there"))?;
-    let canonical = canonical_text(&row.metadata).map_err(|_| damaged("its metadata has no canonical form"))?;
+    let canonical =
+        canonical_text(&row.metadata).map_err(|_| damaged("its metadata has no canonical form"))?;
     Ok(InclusionProof {
         event: ProvenEvent {
             position,

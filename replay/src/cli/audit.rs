@@ -57,6 +57,9 @@ pub enum AuditCommand {
         /// File to write; must not exist. Standard output when absent.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Why; kept in the access log, so nothing personal.
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
     },
     /// Check a bundle. Needs no server and no network.
     #[command(after_help = VERIFY_BUNDLE)]
@@ -154,10 +157,11 @@ Examples:
 
 const BUNDLE: &str = concat!(
     "\
-Holds the event as it is stored (personal fields sealed), proof, checkpoint and public keys.
+Holds the event as it is stored (personal fields sealed), proof, checkpoint and public keys. That it
+was taken is written to the access log, with the login name and the reason.
 
 Example:
-  replay audit bundle 4711 --output event-4711.json",
+  replay audit bundle 4711 --output event-4711.json --reason \"complaint 12\"",
     exit_codes!("not sealed yet, or not the event that was sealed")
 );
 

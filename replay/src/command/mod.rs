@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Answer, Cli, Failure,
     cli::{
-        AuditCommand, BackupCommand, Command, EpochCommand, ImportCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+        AuditCommand, BackupCommand, Command, EpochCommand, ImportCommand, ParkedCommand,
+        ReservationsCommand, StreamCommand,
+    },
     servers::{Need, Servers},
     terminal::Screen,
 };
@@ -60,7 +62,9 @@ const fn need(command: &Command) -> Need {
         Command::Stream(_) => Need::LOG_AND_STREAM,
         Command::Reservations(_) => Need::LOG_AND_KEYS,
         // Sealing needs keys.
-        Command::Import(ImportCommand::PostgresEs(arguments)) if arguments.map.is_some() => Need::LOG_AND_KEYS,
+        Command::Import(ImportCommand::PostgresEs(arguments)) if arguments.map.is_some() => {
+            Need::LOG_AND_KEYS
+        }
         Command::Import(_) => Need::LOG,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
         Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {

@@ -63,7 +63,8 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     if let Some(reader) = reader {
         let who = reader.account.to_string();
         let what = format!("account/{id}");
-        let access = Access { who: &who, action: "account.contact", subject: Some(id), what: &what, why: &why };
+        let access =
+            Access { who: &who, action: "account.contact", subject: Some(id), what: &what, why: &why };
         record_access(app.log.pg(), &access).await?;
     }
     let (version, position) = (account.version, account.position);

@@ -51,8 +51,7 @@ impl SignedNote {
     }
 
     pub(crate) fn add(&mut self, key: &PublicKey, signature: [u8; 64]) {
-        let signed =
-            Signed { name: key.name().to_owned(), id: key.id(), signature: signature.to_vec() };
+        let signed = Signed { name: key.name().to_owned(), id: key.id(), signature: signature.to_vec() };
         self.signatures.push(signed);
     }
 

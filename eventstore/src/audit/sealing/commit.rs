@@ -1,6 +1,9 @@
 use chrono::{DateTime, Utc};
 
-use super::{keys::Keys, tip::{FullTile, Tip}};
+use super::{
+    keys::Keys,
+    tip::{FullTile, Tip},
+};
 use crate::{
     LogPool,
     audit::{

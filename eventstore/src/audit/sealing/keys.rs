@@ -50,9 +50,7 @@ impl Keys {
 
 /// One that an interrupted first start left behind, or a new one.
 fn first(folder: &SignerFolder, origin: &str) -> Result<Signer, AuditError> {
-    let ids = folder
-        .ids()
-        .map_err(|error| SignerError::Io { path: folder.path().to_owned(), error })?;
+    let ids = folder.ids().map_err(|error| SignerError::Io { path: folder.path().to_owned(), error })?;
     for id in ids {
         if let Ok(signer) = folder.load(origin, &id) {
             return Ok(signer);

@@ -26,33 +26,39 @@ pub(super) fn fork_of(epochs: &[EpochRow], epoch: i32) -> Option<u64> {
     Some((next - 1).cast_unsigned())
 }
 
-/// The checkpoints of a file that one of our keys has signed.
+/// The checkpoints at the end of a file that one of our keys has signed, back to one that covers
+/// no more than `size` positions.
 pub(super) async fn believed(
     file: &CheckpointNotes,
     origin: &str,
     keys: &[PublicKey],
+    size: u64,
 ) -> Result<Vec<(Checkpoint, SignedNote)>, AuditError> {
     let (reading, path) = (file.clone(), file.path().to_owned());
-    let read = tokio::task::spawn_blocking(move || reading.read()).await;
-    let read = read.map_err(std::io::Error::other).flatten();
-    let notes = read.map_err(|error| AuditError::File { path, error })?.notes;
-    let checkpoints = notes.into_iter().filter_map(|note| {
-        let checkpoint: Checkpoint = note.text().parse().ok()?;
-        let ours = checkpoint.origin == origin && note.signed_by(keys).is_ok();
-        ours.then_some((checkpoint, note))
-    });
-    Ok(checkpoints.collect())
+    let (origin, keys) = (origin.to_owned(), keys.to_vec());
+    let reading = move || {
+        let ours = |note: &SignedNote| {
+            let checkpoint: Checkpoint = note.text().parse().ok()?;
+            (checkpoint.origin == origin && note.signed_by(&keys).is_ok()).then_some(checkpoint)
+        };
+        let enough =
+            |notes: &[SignedNote]| notes.iter().find_map(ours).is_some_and(|oldest| oldest.size <= size);
+        let notes = reading.tail(enough)?;
+        Ok(notes.into_iter().filter_map(|note| Some((ours(&note)?, note))).collect())
+    };
+    let read = tokio::task::spawn_blocking(reading).await.map_err(std::io::Error::other).flatten();
+    read.map_err(|error| AuditError::File { path, error })
 }
 
-/// Compares the stored tree with the file and adds to it what is missing there.
+/// Compares the stored tree with what the file was known to hold before, and adds to the file what
+/// is missing there.
 pub(super) async fn compare(
     connection: &mut PgConnection,
     file: &CheckpointNotes,
     tip: &Tip,
-    (origin, keys): (&str, &[PublicKey]),
+    known: Vec<(Checkpoint, SignedNote)>,
     (epochs, epoch, head): (&[EpochRow], i32, u64),
 ) -> Result<Expected, AuditError> {
-    let known = believed(file, origin, keys).await?;
     let mut expected = Expected::new();
     let mut newest_below: Option<&Checkpoint> = None;
     for (outside, _) in &known {

@@ -22,7 +22,7 @@ use crate::{
         AuditError, CheckpointNotes, SignerFolder,
         leaves::{LeafRow, Leaves, leaf_rows},
         note::{AccessMark, Checkpoint, Fork, PublicKey},
-        store::origin,
+        store::{last_seal, origin},
     },
     canonical::Hash,
     epoch::{EpochRow, epochs},
@@ -172,9 +172,9 @@ impl Sealing {
             self.standing = None;
             return Ok(SealingStep::StandBy);
         }
-        let now = self.look().await?;
+        let mut now = self.look().await?;
         if self.standing.as_ref().is_none_or(|standing| standing.tip.size() > now.head) {
-            self.stand(&now).await?;
+            now = self.stand().await?;
         }
         self.seal(now).await
     }
@@ -201,10 +201,16 @@ impl Sealing {
     }
 
     /// Reads where the tree stands and compares it with what is known outside.
-    async fn stand(&mut self, now: &Now) -> Result<(), AuditError> {
+    async fn stand(&mut self) -> Result<Now, AuditError> {
+        // The file first, then the seals, then the head: what is in one was in the next before,
+        // also while another sealer is still at it.
+        let (origin, keys) = self.ours();
+        let sealed = last_seal(self.log.pg()).await?.map_or(0, |seal| seal.size.cast_unsigned());
+        let known = outside::believed(&self.file, &origin, keys, sealed).await?;
         let epochs = epochs(self.log.pg()).await?;
         let mut connection = self.log.acquire().await?;
         let mut tip = Tip::load(&mut connection).await?;
+        let now = self.look().await?;
         if tip.number == 0 {
             tip.epoch = epochs.first().map_or(now.epoch, |row| row.epoch);
         }
@@ -212,13 +218,12 @@ impl Sealing {
             let (size, epoch) = (tip.tree.size(), tip.epoch);
             return Err(AuditError::Shortened { size, epoch, head: now.head });
         }
-        let (origin, keys) = self.ours();
         let place = (epochs.as_slice(), now.epoch, now.head.cast_unsigned());
-        let expected = outside::compare(&mut connection, &self.file, &tip, (&origin, keys), place).await?;
+        let expected = outside::compare(&mut connection, &self.file, &tip, known, place).await?;
         self.stats.position.store(tip.size(), Ordering::Relaxed);
         let leaves = Leaves::new(&epochs);
         self.standing = Some(Standing { tip, epochs, leaves, expected });
-        Ok(())
+        Ok(now)
     }
 
     fn ours(&self) -> (String, &[PublicKey]) {
@@ -301,8 +306,9 @@ impl Sealing {
     /// What the first checkpoint of an epoch says about the one before.
     async fn fork(&self, epochs: &[EpochRow], from: i32, position: u64) -> Result<Fork, AuditError> {
         let (origin, keys) = self.ours();
-        let known = outside::believed(&self.file, &origin, keys).await?;
-        let signed = known.iter().filter(|(outside, _)| outside.epoch == from).map(|(outside, _)| outside.size);
+        let known = outside::believed(&self.file, &origin, keys, position).await?;
+        let signed =
+            known.iter().filter(|(outside, _)| outside.epoch == from).map(|(outside, _)| outside.size);
         let signed_up_to = signed.max().unwrap_or(position).max(position);
         debug_assert_eq!(fork_of(epochs, from), Some(position));
         Ok(Fork { from, position, signed_up_to })
@@ -359,7 +365,8 @@ fn hashed(mut tip: Tip, mut leaves: Leaves, rows: &[LeafRow]) -> Result<Hashed, 
     let hashes: Vec<Hash> = rows
         .iter()
         .map(|row| {
-            let named = |what| StoreError::Internal(format!("the event at position {} has {what}", row.position));
+            let named =
+                |what| StoreError::Internal(format!("the event at position {} has {what}", row.position));
             leaves.hash(row).map_err(named)
         })
         .collect::<Result<_, _>>()?;

@@ -1,10 +1,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
 
-use crate::audit::{
-    AuditError,
-    note::PublicKey,
-};
+use crate::audit::{AuditError, note::PublicKey};
 
 /// A key, and when it signs.
 #[derive(Debug, Clone)]

@@ -22,9 +22,10 @@ pub async fn load_tile(
 ) -> Result<Vec<Hash>, AuditError> {
     let damaged = || AuditError::Damaged(format!("tile {}/{} is not whole", tile.level, tile.index));
     let (level, index) = stored(tile).ok_or_else(damaged)?;
-    let full = sqlx::query_scalar!("select hashes from audit_tiles where level = $1 and index = $2", level, index)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let full =
+        sqlx::query_scalar!("select hashes from audit_tiles where level = $1 and index = $2", level, index)
+            .fetch_optional(&mut *connection)
+            .await?;
     let bytes = match full {
         Some(hashes) => hashes,
         None if level == 0 => of_seals(connection, index).await?,

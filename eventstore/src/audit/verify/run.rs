@@ -68,7 +68,8 @@ pub async fn verify(
         Some(from) if from.size.cast_signed() <= report.sealed => begin_at(pool, from.size).await?,
         Some(from) => {
             let (size, sealed) = (from.size.cast_signed(), report.sealed);
-            let sentence = format!("the given checkpoint covers {size} positions, the database's newest {sealed}");
+            let sentence =
+                format!("the given checkpoint covers {size} positions, the database's newest {sealed}");
             report.found(Finding::new(Kind::CheckpointReplayed, sentence).at(sealed + 1, size));
             Frontier::default()
         }
@@ -128,7 +129,9 @@ fn forks(
         }
         let stated = fork.is_some_and(|fork| fork.position.cast_signed() == end);
         // Where nothing was sealed before, there is nothing to leave.
-        let due = row.epoch > 1 && sealed_epochs.contains(&row.epoch) && sealed_epochs.iter().any(|e| *e < row.epoch);
+        let due = row.epoch > 1
+            && sealed_epochs.contains(&row.epoch)
+            && sealed_epochs.iter().any(|e| *e < row.epoch);
         if due && !stated {
             let sentence =
                 format!("epoch {} begins after position {end} without a signed statement", row.epoch);

@@ -5,7 +5,12 @@ use sqlx::PgPool;
 
 use super::{Finding, Kind, Trust, VerifyReport};
 use crate::{
-    audit::{AuditError, Leaves, leaf_rows, note::{Checkpoint, SignedNote}, proving::prove_in, store::last_seal},
+    audit::{
+        AuditError, Leaves, leaf_rows,
+        note::{Checkpoint, SignedNote},
+        proving::prove_in,
+        store::last_seal,
+    },
     epoch::epochs,
 };
 

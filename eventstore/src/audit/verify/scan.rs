@@ -108,7 +108,9 @@ impl Scan<'_> {
         let mut rows = rows.iter().peekable();
         let mut missing: Option<(Position, Position)> = None;
         let mut damaged: Option<(Position, Position)> = None;
-        for (position, stored) in (after + 1..=upto).zip(stored.iter().copied().chain(std::iter::repeat(None))) {
+        for (position, stored) in
+            (after + 1..=upto).zip(stored.iter().copied().chain(std::iter::repeat(None)))
+        {
             let row = rows.next_if(|row| row.leaf.position == position);
             let computed = row.and_then(|row| self.leaf(row, report));
             match row {
@@ -121,7 +123,8 @@ impl Scan<'_> {
             if let (Some(sealed), Some(there)) = (stored, computed)
                 && sealed != there
             {
-                let sentence = format!("the event at position {position} is not the one that was sealed there");
+                let sentence =
+                    format!("the event at position {position} is not the one that was sealed there");
                 report.found(
                     Finding::new(Kind::EventChanged, sentence).at(position, position).hashes(&sealed, &there),
                 );

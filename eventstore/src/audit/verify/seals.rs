@@ -100,7 +100,8 @@ pub(super) fn outside(
     for one in &known.outside {
         let before = roots.insert((one.epoch, one.size), one.root);
         if let Some(before) = before.filter(|before| *before != one.root) {
-            let sentence = format!("two checkpoints of epoch {} and size {} were signed", one.epoch, one.size);
+            let sentence =
+                format!("two checkpoints of epoch {} and size {} were signed", one.epoch, one.size);
             let size = one.size.cast_signed();
             report.found(Finding::new(Kind::SplitView, sentence).at(size, size).hashes(&before, &one.root));
         }

@@ -1,6 +1,6 @@
 use std::{fs, io::Write, path::Path};
 
-use eventstore::audit::{self, Bundle, note::PublicKey, store::audit_keys};
+use eventstore::audit::{self, Access, Bundle, note::PublicKey, record_access, store::audit_keys};
 use serde::Serialize;
 
 use super::{super::Context, event};
@@ -13,10 +13,20 @@ struct Written {
     size: u64,
 }
 
-pub async fn run(context: Context<'_>, event: &str, output: Option<&Path>) -> Result<Answer, Failure> {
+pub async fn run(
+    context: Context<'_>,
+    event: &str,
+    output: Option<&Path>,
+    reason: &str,
+) -> Result<Answer, Failure> {
     let pool = context.servers.owner();
     let position = event::position(pool, event).await?;
     let keys: Vec<PublicKey> = audit_keys(pool).await?.into_iter().map(|row| row.key).collect();
+    // Before anything is shown; on a standby it cannot be written down, and is not shown.
+    let who = format!("operator:{}", login());
+    let what = format!("position={position}");
+    let access = Access { who: &who, action: "audit.bundle", subject: None, what: &what, why: reason };
+    record_access(pool, &access).await?;
     let bundle = audit::bundle(pool, position, &keys).await?;
     let text = serde_json::to_string_pretty(&bundle).map_err(Failure::could_not_run)?;
     let Some(path) = output else {
@@ -29,6 +39,12 @@ pub async fn run(context: Context<'_>, event: &str, output: Option<&Path>) -> Re
     let size = bundle.proof.size;
     let line = format!("the event at position {} with its proof: {}", count(position), path.display());
     Ok(Answer::new(&Written { file: path.display().to_string(), position, size }).line(line))
+}
+
+/// Whoever is logged in here, as the system calls them.
+fn login() -> String {
+    let known = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    known.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// Without any server.

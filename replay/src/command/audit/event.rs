@@ -14,7 +14,8 @@ pub async fn position(pool: &PgPool, event: &str) -> Result<i64, Failure> {
     if let Ok(position) = event.parse::<i64>() {
         return Ok(position);
     }
-    let id: Uuid = event.parse().map_err(|_| Failure::could_not_run("name an event by its position or its id"))?;
+    let id: Uuid =
+        event.parse().map_err(|_| Failure::could_not_run("name an event by its position or its id"))?;
     let head = sqlx::query_scalar!("select position from log_head").fetch_one(pool).await?;
     // There is no index by id: it would cost every append. The id tells about when it was.
     if let Some(at) = made_at(id) {

@@ -11,11 +11,7 @@ mod verify;
 use std::path::Path;
 
 pub use bundle::verify_bundle;
-use eventstore::audit::{
-    CheckpointNotes,
-    note::SignedNote,
-    verify::Trust,
-};
+use eventstore::audit::{CheckpointNotes, note::SignedNote, verify::Trust};
 
 use super::Context;
 use crate::{
@@ -34,7 +30,9 @@ async fn dispatch(context: Context<'_>, command: &AuditCommand) -> Result<Answer
         AuditCommand::Checkpoint => prove::checkpoint(context).await,
         AuditCommand::Prove { event } => prove::run(context, event).await,
         AuditCommand::Consistency { old, new, place } => consistency::run(context, old, new, place).await,
-        AuditCommand::Bundle { event, output } => bundle::run(context, event, output.as_deref()).await,
+        AuditCommand::Bundle { event, output, reason } => {
+            bundle::run(context, event, output.as_deref(), reason).await
+        }
         AuditCommand::VerifyBundle { file, keys } => verify_bundle(file, keys),
         AuditCommand::Scan { sample, place } => scan::run(context, *sample, place).await,
         AuditCommand::Keys(AuditKeysCommand::List) => keys::list(context).await,

@@ -1,4 +1,9 @@
-use eventstore::audit::{Against, note::{Checkpoint, SignedNote}, prove, store::last_seal};
+use eventstore::audit::{
+    Against,
+    note::{Checkpoint, SignedNote},
+    prove,
+    store::last_seal,
+};
 use serde::Serialize;
 
 use super::{super::Context, event};

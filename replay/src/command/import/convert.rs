@@ -40,7 +40,12 @@ pub fn metadata(event: &SourceEvent, id: Uuid, occurred_at: DateTime<Utc>, keep:
 }
 
 /// The event as the log stores it; `payload` is sealed already.
-pub fn to_store(event: &SourceEvent, id: Uuid, payload: Value, metadata: String) -> Result<EventToStore, String> {
+pub fn to_store(
+    event: &SourceEvent,
+    id: Uuid,
+    payload: Value,
+    metadata: String,
+) -> Result<EventToStore, String> {
     let event_type = Name::parse(event.event_type.clone()).map_err(|error| format!("its type: {error}"))?;
     EventToStore::prepare(NewEvent {
         event_id: id,
@@ -63,8 +68,12 @@ mod tests {
 
     #[test]
     fn a_time_is_taken_where_there_is_one() {
-        let at = |metadata: Value| time_of(&metadata).map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
-        assert_eq!(at(json!({"time": "2020-05-04T12:00:00.1239+02:00"})).unwrap(), "2020-05-04T10:00:00.123Z");
+        let at =
+            |metadata: Value| time_of(&metadata).map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+        assert_eq!(
+            at(json!({"time": "2020-05-04T12:00:00.1239+02:00"})).unwrap(),
+            "2020-05-04T10:00:00.123Z"
+        );
         assert_eq!(at(json!({"time": "yesterday"})), None);
         assert_eq!(at(json!({})), None);
         assert_eq!([schema_version("1.0"), schema_version("2.3"), schema_version("x")], [1, 2, 1]);

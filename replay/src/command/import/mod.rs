@@ -60,7 +60,10 @@ async fn postgres_es(context: Context<'_>, arguments: &ImportArguments) -> Resul
             counted(report.aggregates, "aggregate", "aggregates"),
             report.already_there
         ),
-        format!("order: by aggregate type and id, each in its own sequence; {} without a time", report.without_time),
+        format!(
+            "order: by aggregate type and id, each in its own sequence; {} without a time",
+            report.without_time
+        ),
         format!("personal fields sealed: {}", report.personal_fields),
         match report.metadata_kept {
             true => "metadata: kept under `custom`".to_owned(),
@@ -68,7 +71,10 @@ async fn postgres_es(context: Context<'_>, arguments: &ImportArguments) -> Resul
         },
     ];
     lines.extend(report.refused.iter().map(|one| {
-        format!("refused: {}/{} from sequence {} on: {}", one.aggregate_type, one.aggregate_id, one.sequence, one.why)
+        format!(
+            "refused: {}/{} from sequence {} on: {}",
+            one.aggregate_type, one.aggregate_id, one.sequence, one.why
+        )
     }));
     if report.refused_aggregates > report.refused.len() as i64 {
         lines.push(format!("refused: {} aggregates in all", report.refused_aggregates));

@@ -1,7 +1,10 @@
 use std::str::FromStr;
 
 use serde_json::Value;
-use sqlx::{PgPool, Row, postgres::{PgConnectOptions, PgPoolOptions}};
+use sqlx::{
+    PgPool, Row,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 use crate::{Failure, cli::SecretUrl};
 

@@ -153,7 +153,10 @@ impl Taking {
         let (mut payloads, mut times, mut fields, mut without_time) = (Vec::new(), Vec::new(), 0, 0);
         for (row, wanted) in rows.iter().zip(begins..) {
             if row.sequence != wanted || begins < 1 {
-                return Ok(Err((row.sequence, "its sequence has a gap, or does not begin with 1".to_owned())));
+                return Ok(Err((
+                    row.sequence,
+                    "its sequence has a gap, or does not begin with 1".to_owned(),
+                )));
             }
             let mut payload = row.payload.clone();
             match self.map.mark(&row.event_type, aggregate.id, &mut payload) {

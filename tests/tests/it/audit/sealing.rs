@@ -20,7 +20,10 @@ async fn what_is_appended_is_sealed_in_the_database_and_outside() {
     log.append(730).await;
     sealing.drain().await.unwrap();
     let (seals, outside) = (log.seals().await, log.outside().await);
-    assert_eq!(seals.iter().map(|seal| seal.size).collect::<Vec<_>>(), [100, 200, 300, 400, 500, 600, 700, 730]);
+    assert_eq!(
+        seals.iter().map(|seal| seal.size).collect::<Vec<_>>(),
+        [100, 200, 300, 400, 500, 600, 700, 730]
+    );
     assert_eq!(outside.iter().map(|one| one.size as i64).collect::<Vec<_>>().len(), seals.len());
     for (seal, outside) in seals.iter().zip(&outside) {
         assert_eq!((seal.size as u64, seal.root, seal.epoch), (outside.size, outside.root, outside.epoch));
@@ -74,7 +77,11 @@ async fn a_few_events_wait_for_others_and_many_do_not() {
     log.config.enough = 50;
     log.append(1).await;
     let mut sealing = log.sealing();
-    assert_eq!(sealing.step().await.unwrap(), SealingStep::Sealed, "the first after a start waits for nobody");
+    assert_eq!(
+        sealing.step().await.unwrap(),
+        SealingStep::Sealed,
+        "the first after a start waits for nobody"
+    );
     log.append(49).await;
     assert_eq!(sealing.step().await.unwrap(), SealingStep::Idle);
     log.append(1).await;
@@ -188,10 +195,8 @@ async fn a_sealer_without_key_leaves_the_work_to_others() {
     log.append(1).await;
     assert!(matches!(without.step().await, Err(AuditError::Signer(_))));
     assert_eq!(without.stats().state(), SealingState::Refused);
-    let held: bool = sqlx::query_scalar("select owner is not null from audit_lease")
-        .fetch_one(log.pool())
-        .await
-        .unwrap();
+    let held: bool =
+        sqlx::query_scalar("select owner is not null from audit_lease").fetch_one(log.pool()).await.unwrap();
     assert!(!held);
     log.sealing().drain().await.unwrap();
     assert_eq!(log.last().await.size, 2);
@@ -262,7 +267,8 @@ async fn an_epoch_begins_with_a_signed_statement_about_the_one_before() {
     log.append(10).await;
     log.seal().await.unwrap();
     let outside = log.outside().await;
-    let told: Vec<_> = outside.iter().map(|one| (one.epoch, one.size, one.fork.map(|f| f.position))).collect();
+    let told: Vec<_> =
+        outside.iter().map(|one| (one.epoch, one.size, one.fork.map(|f| f.position))).collect();
     assert_eq!(told, [(1, 100, None), (1, 150, None), (1, 180, None), (2, 180, Some(180)), (2, 190, None)]);
     let report = log.verify().await;
     assert!(report.is_fine(), "{report:#?}");
@@ -312,11 +318,16 @@ async fn what_a_failover_gave_up_is_named_and_the_rest_stays_proven() {
     log.seal().await.unwrap();
     let forked = log.outside().await.into_iter().find(|one| one.fork.is_some()).unwrap();
     let fork = forked.fork.unwrap();
-    assert_eq!((forked.epoch, forked.size, fork.from, fork.position, fork.signed_up_to), (2, 120, 1, 120, 150));
+    assert_eq!(
+        (forked.epoch, forked.size, fork.from, fork.position, fork.signed_up_to),
+        (2, 120, 1, 120, 150)
+    );
     let report = log.verify().await;
     assert!(report.is_fine(), "{report:#?}");
     assert_eq!(report.epochs[1].given_up, Some((121, 150)));
-    assert!(report.notices.iter().any(|notice| notice.contains("121 to 150") && notice.contains("rack burnt")));
+    assert!(
+        report.notices.iter().any(|notice| notice.contains("121 to 150") && notice.contains("rack burnt"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,8 +337,7 @@ async fn keys_change_with_overlap_and_old_checkpoints_stay_believed() {
     log.seal().await.unwrap();
     let first = log.keys().await.remove(0);
     let overlap = chrono::TimeDelta::days(14);
-    let rotated =
-        eventstore::audit::rotate(log.pool(), &log.folder(), &log.file(), overlap).await.unwrap();
+    let rotated = eventstore::audit::rotate(log.pool(), &log.folder(), &log.file(), overlap).await.unwrap();
     log.append(10).await;
     log.seal().await.unwrap();
     let report = log.verify().await;

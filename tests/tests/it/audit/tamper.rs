@@ -106,7 +106,8 @@ async fn two_swapped_events_are_found() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inserted_event_is_found_behind_the_head_and_in_between() {
     let log = sealed().await;
-    let copy = "insert into events select 401, 2, recorded_at, gen_random_uuid(), aggregate_id, schema_version,
+    let copy =
+        "insert into events select 401, 2, recorded_at, gen_random_uuid(), aggregate_id, schema_version,
                 aggregate_type, type, payload, metadata, salt, payload_hash from events where position = 400";
     log.attack(copy).await;
     let report = log.found(Kind::EventBeyondHead).await;
@@ -240,10 +241,8 @@ async fn from_a_kept_checkpoint_only_what_came_later_is_read() {
     let kept = log.file().last().unwrap().unwrap();
     log.append(50).await;
     log.seal().await.unwrap();
-    let wish = |pinned| Verification {
-        trust: Trust { pinned, file: Some(log.file()) },
-        from: Some(kept.clone()),
-    };
+    let wish =
+        |pinned| Verification { trust: Trust { pinned, file: Some(log.file()) }, from: Some(kept.clone()) };
     let report = log.verify_by(wish(log.keys().await)).await;
     assert!(report.is_fine(), "{report:#?}");
     assert_eq!((report.checked_from, report.events_checked), (401, 50));
@@ -260,7 +259,8 @@ async fn redact(log: &SealedLog, position: i64, left: &str, said: &str) {
         .await
         .unwrap()
         .get(0);
-    log.attack(&format!("update events set payload = '{left}', salt = null where position = {position}")).await;
+    log.attack(&format!("update events set payload = '{left}', salt = null where position = {position}"))
+        .await;
     let new_hash = hex::encode(payload_hash(None, &canonical_text(said).unwrap()));
     let mut request = crate::support::write(uuid::Uuid::now_v7(), 0);
     let mut event = crate::support::event(
@@ -280,10 +280,14 @@ async fn a_redaction_is_told_and_is_no_licence_to_rewrite_the_rest() {
     let report = log.verify().await;
     assert!(report.is_fine(), "{report:#?}");
     let told = &report.redactions[0];
-    assert_eq!((told.position, told.redaction_position, told.pointers.as_slice()), (42, 401, &["/n".to_owned()][..]));
+    assert_eq!(
+        (told.position, told.redaction_position, told.pointers.as_slice()),
+        (42, 401, &["/n".to_owned()][..])
+    );
     assert_eq!((told.redacted_by.as_str(), told.reason.as_str()), ("system", "a name slipped in"));
     // More than the redaction said.
-    log.attack("update events set payload = '{\"n\": {\"$redacted\": true}, \"m\": 1}' where position = 42").await;
+    log.attack("update events set payload = '{\"n\": {\"$redacted\": true}, \"m\": 1}' where position = 42")
+        .await;
     let report = log.found(Kind::PayloadChanged).await;
     assert_eq!((report.first_divergence().unwrap().from, report.redactions.len()), (Some(42), 0));
     // Without any redaction.

@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use eventstore::audit::{Sealing, SealingConfig, SignerFolder, CheckpointNotes};
+use eventstore::audit::{CheckpointNotes, Sealing, SealingConfig, SignerFolder};
 use serde_json::json;
 
 use crate::{replay_cli::place::Place, support::binary};
@@ -54,7 +54,11 @@ async fn verify_prints_one_page_and_a_document() {
     let said = place.replay(&["audit", "verify"]).await;
     assert_eq!(said.code, 1, "{said:?}");
     assert!(said.out.contains("1 DIFFERENCE"), "{}", said.out);
-    assert!(said.out.contains("the event at position 3 is not the one that was sealed there"), "{}", said.out);
+    assert!(
+        said.out.contains("the event at position 3 is not the one that was sealed there"),
+        "{}",
+        said.out
+    );
     let (code, document) = place.json(&["audit", "verify"]).await;
     assert_eq!((code, &document["first_divergence"]["from"]), (1, &json!(3)));
     assert_eq!(document["first_divergence"]["expected"].as_str().unwrap().len(), 64);
@@ -76,6 +80,14 @@ async fn a_bundle_is_checked_without_any_server() {
     let said = place.replay(&["audit", "bundle", &id.to_string(), "--output", path]).await;
     assert_eq!(said.code, 0, "{said:?}");
     assert_eq!(place.replay(&["audit", "bundle", "4", "--output", path]).await.code, 2, "never over another");
+    let said = place.replay(&["audit", "bundle", "3", "--reason", "complaint 12"]).await;
+    assert_eq!(said.json()["proof"]["event"]["position"], 3, "{said:?}");
+    let (who, why): (String, String) =
+        sqlx::query_as("select who, why from access_log order by number desc limit 1")
+            .fetch_one(&place.store.env.owner_pool)
+            .await
+            .unwrap();
+    assert!(who.starts_with("operator:") && why == "complaint 12", "{who} {why}");
     let (_, keys) = place.json(&["audit", "keys", "list"]).await;
     let key = keys["keys"][0]["key"].as_str().unwrap().to_owned();
 
@@ -92,7 +104,10 @@ async fn a_bundle_is_checked_without_any_server() {
     };
     let (code, text) = alone(&[path, "--key", &key]);
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("position    4 of epoch 1") && text.contains("payload     is what was signed"), "{text}");
+    assert!(
+        text.contains("position    4 of epoch 1") && text.contains("payload     is what was signed"),
+        "{text}"
+    );
     let (code, text) = alone(&[path]);
     assert!(code == 0 && text.contains("notice"), "{text}");
 
@@ -179,7 +194,12 @@ async fn a_log_that_nobody_seals_says_so() {
     place.tie("Garten").await;
     let said = place.replay(&["audit", "verify"]).await;
     assert!(said.code == 0 && said.out.contains("nothing yet: does a sealer run?"), "{said:?}");
-    for command in [&["audit", "checkpoint"][..], &["audit", "prove", "1"], &["audit", "scan"], &["audit", "keys", "rotate"]] {
+    for command in [
+        &["audit", "checkpoint"][..],
+        &["audit", "prove", "1"],
+        &["audit", "scan"],
+        &["audit", "keys", "rotate"],
+    ] {
         assert_eq!(place.replay(command).await.code, 1, "{command:?}");
     }
     let said = place.replay(&["audit", "prove", "noid"]).await;
