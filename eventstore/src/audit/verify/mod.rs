@@ -20,6 +20,6 @@ mod stored;
 mod trust;
 
 pub use report::{EpochPart, Finding, Kind, Outside, Redaction, VerifyReport};
-pub use run::{Verification, verify};
+pub use run::{Verification, fork_of, verify};
 pub use sample::{SampleReport, sample};
 pub use trust::{Known, Trust};

@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use kernel::Position;
 use sqlx::PgPool;
 
@@ -7,7 +5,7 @@ use super::{
     EpochPart, Finding, Kind, Trust, VerifyReport, access,
     payloads::Payloads,
     scan::{Roots, Scan},
-    seals::{self, Source, Wanted},
+    seals::{self, Signed, Source, Wanted},
 };
 use crate::{
     audit::{
@@ -45,12 +43,13 @@ pub async fn verify(
     let begins: Vec<(i32, Position)> = history.iter().map(|row| (row.epoch, row.first_position)).collect();
     let mut wanted = Vec::new();
     // The seals before the head: what is sealed was in the log before.
-    let stored = seals::stored(pool, &known, &mut report, &mut wanted).await?;
+    let mut signed = seals::stored(pool, &known, &mut report, &mut wanted).await?;
+    known.outside.iter().for_each(|one| signed.add(one));
     let head = log::head(pool).await?;
     (report.head, report.epoch) = (head.position, head.epoch);
     report.unsealed = (head.position - report.sealed).max(0);
     seals::outside(&known, &begins, &mut report, &mut wanted);
-    forks(&history, &known.outside, &stored, &mut report);
+    forks(&history, &signed, &mut report);
     ends(pool, head.position, &mut report).await?;
 
     let from = match &wish.from {
@@ -60,7 +59,7 @@ pub async fn verify(
             if from.origin != known.origin {
                 return Err(BadNote::Content.into());
             }
-            Some(from)
+            Some(from).filter(|from| still_counts(from, &begins, &mut report))
         }
         None => None,
     };
@@ -91,10 +90,29 @@ pub async fn verify(
     };
     scan.run(head.position, &mut report, &mut |at| progress(at, head.position)).await?;
     scan.payloads.finish(&mut report);
-    let marks = known.outside.iter().chain(stored.iter().map(|(_, one)| one)).filter_map(|one| one.access);
-    access::access_log(pool, marks, &mut report).await?;
+    access::access_log(pool, signed.marks.into_iter(), &mut report).await?;
     notices(&wish.trust, &mut report);
     Ok(report)
+}
+
+/// Whether a checkpoint that was given is of what this log goes on from. Beyond the end of its epoch
+/// nothing of it is here, so everything is read.
+fn still_counts(from: &Checkpoint, begins: &[(i32, Position)], report: &mut VerifyReport) -> bool {
+    let Some(fork) = fork_of(begins, from.epoch).filter(|fork| from.size.cast_signed() > *fork) else {
+        return true;
+    };
+    report.notices.push(format!(
+        "the given checkpoint covers {} positions of epoch {}, of which this log has {fork}: what lies between was \
+         given up, and everything was read",
+        from.size, from.epoch
+    ));
+    false
+}
+
+/// The last position that an epoch shares with those after it; `None` for the present one.
+#[must_use]
+pub fn fork_of(begins: &[(i32, Position)], epoch: i32) -> Option<Position> {
+    begins.iter().filter(|(other, _)| *other > epoch).map(|(_, first)| first - 1).min()
 }
 
 async fn begin_at(pool: &PgPool, size: u64) -> Result<Frontier, AuditError> {
@@ -107,19 +125,13 @@ async fn begin_at(pool: &PgPool, size: u64) -> Result<Frontier, AuditError> {
 }
 
 /// Every epoch but the first must have been signed where it begins; what was given up is named.
-fn forks(
-    history: &[EpochRow],
-    outside: &[Checkpoint],
-    stored: &[(i64, Checkpoint)],
-    report: &mut VerifyReport,
-) {
-    let all = || outside.iter().chain(stored.iter().map(|(_, one)| one));
-    let sealed_epochs: HashSet<i32> = all().map(|one| one.epoch).collect();
+fn forks(history: &[EpochRow], signed: &Signed, report: &mut VerifyReport) {
     for row in history {
         let end = row.first_position - 1;
-        let fork = all().find(|one| one.epoch == row.epoch && one.fork.is_some()).and_then(|one| one.fork);
-        let signed = all().filter(|one| one.epoch == row.epoch - 1).map(|one| one.size.cast_signed()).max();
-        let signed_up_to = signed.max(fork.map(|fork| fork.signed_up_to.cast_signed()));
+        let own = signed.epochs.get(&row.epoch);
+        let fork = own.and_then(|own| own.fork);
+        let before = signed.epochs.get(&(row.epoch - 1)).map(|before| before.up_to);
+        let signed_up_to = before.max(fork.map(|fork| fork.signed_up_to.cast_signed()));
         let given_up = signed_up_to.filter(|size| row.epoch > 1 && *size > end).map(|size| (end + 1, size));
         if let Some((from, to)) = given_up {
             report.notices.push(format!(
@@ -129,10 +141,8 @@ fn forks(
         }
         let stated = fork.is_some_and(|fork| fork.position.cast_signed() == end);
         // Where nothing was sealed before, there is nothing to leave.
-        let due = row.epoch > 1
-            && sealed_epochs.contains(&row.epoch)
-            && sealed_epochs.iter().any(|e| *e < row.epoch);
-        if due && !stated {
+        let left = signed.epochs.range(..row.epoch).next().is_some();
+        if row.epoch > 1 && own.is_some() && left && !stated {
             let sentence =
                 format!("epoch {} begins after position {end} without a signed statement", row.epoch);
             report.found(Finding::new(Kind::ForkUnsigned, sentence).at(end + 1, end + 1));

@@ -1,11 +1,13 @@
+use std::collections::BTreeMap;
+
 use kernel::Position;
 use sqlx::PgPool;
 
-use super::{Finding, Kind, Known, VerifyReport};
+use super::{Finding, Kind, Known, VerifyReport, fork_of};
 use crate::{
     audit::{
         AuditError,
-        note::{Checkpoint, SignedNote},
+        note::{AccessMark, Checkpoint, Fork, SignedNote},
         store::{Seal, seals_after},
     },
     canonical::Hash,
@@ -30,14 +32,43 @@ pub(super) enum Source {
     Given,
 }
 
+/// What all checkpoints, stored and outside, say together.
+#[derive(Debug, Default)]
+pub(super) struct Signed {
+    pub epochs: BTreeMap<i32, OfEpoch>,
+    /// Ends of the access log; neighbours that say the same are one.
+    pub marks: Vec<AccessMark>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct OfEpoch {
+    /// Largest size that was signed.
+    pub up_to: Position,
+    /// How it left the epoch before.
+    pub fork: Option<Fork>,
+}
+
+impl Signed {
+    pub fn add(&mut self, checkpoint: &Checkpoint) {
+        let epoch = self.epochs.entry(checkpoint.epoch).or_default();
+        epoch.up_to = epoch.up_to.max(checkpoint.size.cast_signed());
+        epoch.fork = epoch.fork.or(checkpoint.fork);
+        if let Some(mark) = checkpoint.access
+            && self.marks.last() != Some(&mark)
+        {
+            self.marks.push(mark);
+        }
+    }
+}
+
 /// Every stored checkpoint: in order, signed, and saying what its row says.
 pub(super) async fn stored(
     pool: &PgPool,
     known: &Known,
     report: &mut VerifyReport,
     wanted: &mut Vec<Wanted>,
-) -> Result<Vec<(i64, Checkpoint)>, AuditError> {
-    let mut checkpoints = Vec::new();
+) -> Result<Signed, AuditError> {
+    let mut all = Signed::default();
     let (mut number, mut size, mut epoch) = (0, 0, 0);
     loop {
         let page = seals_after(pool, number, PAGE).await?;
@@ -64,7 +95,7 @@ pub(super) async fn stored(
                     (report.sealed, report.signed_by) = (seal.size, signers);
                     report.root = crate::audit::proving::hex(&checkpoint.root);
                     report.sealed_at = Some(checkpoint.sealed_at);
-                    checkpoints.push((number, checkpoint));
+                    all.add(&checkpoint);
                 }
                 Err(why) => {
                     let sentence = format!("checkpoint {number}: {why}");
@@ -75,7 +106,7 @@ pub(super) async fn stored(
             report.checkpoints += 1;
         }
     }
-    Ok(checkpoints)
+    Ok(all)
 }
 
 fn read(seal: &Seal, known: &Known) -> Result<(Checkpoint, Vec<String>), String> {
@@ -106,8 +137,7 @@ pub(super) fn outside(
             report.found(Finding::new(Kind::SplitView, sentence).at(size, size).hashes(&before, &one.root));
         }
         // Beyond its epoch's end nothing of it is in this log.
-        let fork = epochs.iter().filter(|(epoch, _)| *epoch > one.epoch).map(|(_, first)| first - 1).min();
-        if fork.is_some_and(|fork| one.size.cast_signed() > fork) {
+        if fork_of(epochs, one.epoch).is_some_and(|fork| one.size.cast_signed() > fork) {
             continue;
         }
         report.outside.up_to = report.outside.up_to.max(one.size.cast_signed());

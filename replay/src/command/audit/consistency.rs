@@ -5,8 +5,9 @@ use eventstore::audit::{
     prove_consistency, root_at,
     store::last_seal,
     tree::check_consistency,
-    verify::{Trust, VerifyReport},
+    verify::{Trust, VerifyReport, fork_of},
 };
+use eventstore::epoch::epochs;
 use serde::Serialize;
 
 use super::{super::Context, note_file, trust};
@@ -83,6 +84,18 @@ async fn end(context: Context<'_>, text: &str, trust: &Trust) -> Result<End, Fai
         note.text().parse().map_err(|error| Failure::refused(format!("{text}: {error}")))?;
     if checkpoint.origin != known.origin {
         return Err(Failure::refused(format!("{text}: a checkpoint of another log ({})", checkpoint.origin)));
+    }
+    let begins: Vec<(i32, i64)> =
+        epochs(pool).await?.iter().map(|row| (row.epoch, row.first_position)).collect();
+    let fork = fork_of(&begins, checkpoint.epoch).filter(|fork| checkpoint.size.cast_signed() > *fork);
+    if let Some(fork) = fork {
+        return Err(Failure::refused(format!(
+            "{text}: epoch {} ended at position {} and the checkpoint covers {}: what lies between was given up in a \
+             failover, and `replay audit verify` says by whom",
+            checkpoint.epoch,
+            count(fork),
+            count(checkpoint.size.cast_signed())
+        )));
     }
     Ok(End { size: checkpoint.size, root: checkpoint.root })
 }

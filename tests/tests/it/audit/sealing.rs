@@ -4,7 +4,7 @@ use eventstore::{
     audit::{
         Against, AuditError, Sealing, SealingState, SealingStep, prove, prove_consistency,
         tree::{check_consistency, empty_root},
-        verify::Kind,
+        verify::{Kind, Trust, Verification},
     },
     epoch::{Advance, Evidence, advance},
 };
@@ -328,6 +328,13 @@ async fn what_a_failover_gave_up_is_named_and_the_rest_stays_proven() {
     assert!(
         report.notices.iter().any(|notice| notice.contains("121 to 150") && notice.contains("rack burnt"))
     );
+    // Who kept a checkpoint of what was given up is told so, and everything is read.
+    let kept =
+        log.file().read().unwrap().notes.into_iter().find(|note| note.text().contains("\n150\n")).unwrap();
+    let trust = Trust { pinned: vec![], file: Some(log.file()) };
+    let report = log.verify_by(Verification { trust, from: Some(kept) }).await;
+    assert!(report.is_fine() && report.checked_from == 1, "{report:#?}");
+    assert!(report.notices.iter().any(|notice| notice.contains("of which this log has 120")), "{report:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
