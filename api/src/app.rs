@@ -4,6 +4,7 @@ use commands::Executor;
 use eventstore::{
     LogPool,
     append::Appender,
+    audit::SealingStats,
     keys::KeyStore,
     precedence::Precedence,
     relay::RelayStats,
@@ -22,6 +23,7 @@ use projections::{
 use sqlx::PgPool;
 
 use crate::{
+    audit::Signers,
     auth::Verifier,
     boot::{Reacting, Sentinels},
     http::Lanes,
@@ -32,6 +34,7 @@ pub struct App {
     /// What fades and which windows are meant depends on it.
     pub clock: Arc<dyn Clock>,
     pub verifier: Verifier,
+    pub signers: Signers,
     pub lanes: Lanes,
     pub log: LogPool,
     /// What queries read from; may be a replica.
@@ -48,6 +51,7 @@ pub struct App {
     pub precedence: Option<Precedence>,
     pub relay: Option<Arc<RelayStats>>,
     pub projectors: Vec<Stats>,
+    pub sealing: Option<Arc<SealingStats>>,
     pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
     pub stream: Option<StreamClient>,

@@ -45,7 +45,15 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/search/suggest", get(weave::search::suggest))
             .route("/v1/stats", get(weave::statistics::stats))
             .route("/v1/trending", get(weave::trending::list))
-            .route("/v1/audit/events", get(audit::events));
+            .route("/v1/audit/events", get(audit::events))
+            .route("/v1/audit/events/{id}/proof", get(audit::proof))
+            .route("/v1/audit/trace/{correlation}", get(audit::trace))
+            .route("/v1/audit/aggregates/{type}/{id}", get(audit::aggregate))
+            .route("/v1/audit/export", get(audit::export))
+            .route("/v1/audit/access", get(audit::access))
+            .route("/v1/audit/checkpoint", get(audit::checkpoint))
+            .route("/v1/audit/keys", get(audit::keys))
+            .route("/v1/audit/tile/{*path}", get(audit::tile));
     }
     routes
 }

@@ -2,6 +2,7 @@
 //!
 //! - [`Executor`]: runs one command against one aggregate;
 //! - [`Handler`]: what an aggregate needs besides its own rules (other streams, reservations);
+//! - [`past`]: what an aggregate was at an earlier point;
 //! - [`reactor`]: processes that follow events with commands of their own;
 //! - [`weave`]: the handlers of the Weltgewebe.
 
@@ -9,6 +10,7 @@ mod answer;
 mod error;
 mod executor;
 mod handler;
+pub mod past;
 pub mod reactor;
 mod request;
 pub mod weave;

@@ -1,5 +1,6 @@
 //! The event store: a gapless log on Postgres, and everything that is generic over domains.
 //!
+//! - [`audit`]: the Merkle tree over the log, its signed checkpoints and proofs;
 //! - [`append`]: the group-committing appender, a verdict per request;
 //! - [`log`]: reading events by position and by aggregate, head, epoch, server identity;
 //! - [`canonical`]: canonical form and hashes of stored events;
@@ -9,6 +10,7 @@
 //! - [`keys`] and [`seal`]: the subject keys and the sealing of personal fields.
 
 pub mod append;
+pub mod audit;
 pub mod canonical;
 pub mod cqrs;
 pub mod epoch;

@@ -39,8 +39,15 @@ pub trait Projection: Send + Sync + 'static {
 
     /// Stable; checkpoints, schemas and metrics are named after it (`[a-z_]{1,40}`).
     const NAME: &'static str;
-    /// Event types it consumes. Count and digest of the sentinel cover exactly these.
+    /// Event types it consumes; none named: every one there is or will be. Count and digest of the
+    /// sentinel cover exactly these.
     const EVENT_TYPES: &'static [&'static str];
+
+    /// Whether events of this type are its business.
+    #[must_use]
+    fn wants(event_type: &Name) -> bool {
+        Self::EVENT_TYPES.is_empty() || Self::EVENT_TYPES.contains(&event_type.as_str())
+    }
 
     /// # Errors
     /// [`Undecodable`] parks the event's keys, see [`Projection::keys_without_payload`].

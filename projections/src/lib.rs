@@ -1,6 +1,7 @@
 //! Read models: their schemas, their folds from events to rows, and their queries.
 //!
 //! - [`weave`]: node and account, on the map and on their pages;
+//! - [`audit`]: where in the log something is, for auditors;
 //! - [`search`]: engines that find nodes by their words;
 //! - [`geo`]: boxes of coordinates and the index ranges that cover them;
 //! - [`Sealed`]: the only form in which a row holds personal data;
@@ -10,6 +11,7 @@
 //! model was. Folds and their SQL are unqualified: the runtime sets the generation's schema.
 
 mod array_literal;
+pub mod audit;
 mod copy;
 mod cursor;
 mod error;

@@ -1,6 +1,6 @@
 use eventstore::{
-    StoreError, epoch::AdvanceError, generation::GenerationError, keys::KeyError, relay::RelayError,
-    salvage::SalvageError, seal::OpenError, stream::StreamError, subscription::RetryError,
+    StoreError, audit::AuditError, epoch::AdvanceError, generation::GenerationError, keys::KeyError,
+    relay::RelayError, salvage::SalvageError, seal::OpenError, stream::StreamError, subscription::RetryError,
 };
 use projections::{search::outside::OutsideError, weave::hot_views::HotError};
 use serde_json::{Value, json};
@@ -149,6 +149,16 @@ impl From<RetryError> for Failure {
             RetryError::Store(error) => error.into(),
             RetryError::NotParked => Self::refused(error),
             error => Self::could_not_run(error),
+        }
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        match error {
+            AuditError::Store(error) => error.into(),
+            error @ (AuditError::Signer(_) | AuditError::File { .. }) => Self::could_not_run(error),
+            error => Self::refused(error),
         }
     }
 }

@@ -4,19 +4,24 @@ use axum::{
     response::Response,
 };
 use chrono::{DateTime, SecondsFormat, Utc};
-use eventstore::log::{AuditEvent, AuditFilter, AuditPage, audit_events};
+use eventstore::log::{self, AuditEvent, AuditFilter, AuditPage, audit_events, audit_events_at};
 use kernel::{Name, Position, Version};
+use projections::{
+    ReadError,
+    audit::audit_index::{IndexFilter, indexed},
+};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::reader::Reader;
 use crate::{
     app::{App, Shared},
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, PageDocument, answer, run},
+    query::{Caching, ListDocument, PageDocument, answer, id, run},
 };
 
 /// An event as it is stored: personal fields as sealed envelopes, without the salt.
@@ -67,7 +72,8 @@ impl From<AuditEvent> for AuditEventDocument {
     }
 }
 
-/// `GET /v1/audit/events?after=&limit=&aggregate=&type=&actor=`, for the role `auditor`.
+/// `GET /v1/audit/events?after=&limit=&aggregate=&type=&actor=&from=&until=&correlation=&causation=`, for
+/// the role `auditor`.
 pub async fn events(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     run(&app, Lane::Operations, listed(&app, &parts)).await
@@ -75,12 +81,11 @@ pub async fn events(State(app): State<Shared>, request: Request) -> Result<Respo
 
 async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
-    let params = Params::parse(parts.uri.query(), &["after", "limit", "aggregate", "type", "actor"])?;
+    let params = Params::parse(parts.uri.query(), &FILTERS)?;
     let filter = filter(&params)?;
-    if !identity.roles.auditor {
-        return Err(Problem::forbidden_role("Only an auditor reads the log."));
-    }
-    let AuditPage { events, scanned_to, has_more, head } = audit_events(&app.reads, &filter).await?;
+    let reader = Reader::of(identity, parts)?;
+    reader.reads(app, "audit.events", parts.uri.query().unwrap_or_default()).await?;
+    let AuditPage { events, scanned_to, has_more, head } = found(app, &filter).await?;
     let document = ListDocument {
         items: events.into_iter().map(AuditEventDocument::from).collect(),
         // A page without items can have a next one: it tells where the scan got to.
@@ -91,7 +96,54 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     answer(&parts.headers, &document, EntityTag::List(head), Caching::Never)
 }
 
-fn filter(params: &Params<'_>) -> Result<AuditFilter, Problem> {
+/// What a filter may ask for.
+pub(super) const FILTERS: [&str; 9] =
+    ["after", "limit", "aggregate", "type", "actor", "from", "until", "correlation", "causation"];
+
+/// By the index as far as that is, and behind it by looking: nothing is missed that was appended a
+/// moment ago, and nothing that the index parked.
+pub(super) async fn found(app: &App, filter: &AuditFilter) -> Result<AuditPage, Problem> {
+    if !filter.is_selective() || filter.aggregate_id.is_some() {
+        return Ok(audit_events(&app.reads, filter).await?);
+    }
+    let wanted = IndexFilter {
+        aggregate_type: filter.aggregate_type.clone(),
+        event_type: filter.event_type.clone(),
+        actor: filter.actor.as_deref().map(|actor| actor.parse().ok()),
+        from: filter.from,
+        until: filter.until,
+        correlation: filter.correlation,
+        causation: filter.causation,
+    };
+    let page = match indexed(&app.reads, &wanted, filter.after, filter.limit + 1).await {
+        Ok(page) if !page.parked && page.position > filter.after => page,
+        // Not built yet, or not whole: the log itself answers, in more steps.
+        Ok(_) | Err(ReadError::NotBuilt(_)) => return Ok(audit_events(&app.reads, filter).await?),
+        Err(error) => return Err(error.into()),
+    };
+    let limit = usize::try_from(filter.limit).unwrap_or_default();
+    let mut positions = page.positions;
+    let full = positions.len() > limit;
+    positions.truncate(limit);
+    let mut events = audit_events_at(&app.reads, &positions).await?;
+    if full {
+        let scanned_to = positions.last().copied().unwrap_or(filter.after);
+        let head = log::head(&app.reads).await?.position;
+        return Ok(AuditPage { events, scanned_to, has_more: true, head });
+    }
+    let rest = (filter.limit - events.len() as i64).max(1);
+    let behind = AuditFilter { after: page.position, limit: rest, ..filter.clone() };
+    let tail = audit_events(&app.reads, &behind).await?;
+    if events.len() == limit {
+        // The page is full with what the index gave; what is behind it comes with the next.
+        let has_more = page.position < tail.head;
+        return Ok(AuditPage { events, scanned_to: page.position, has_more, head: tail.head });
+    }
+    events.extend(tail.events);
+    Ok(AuditPage { events, ..tail })
+}
+
+pub(super) fn filter(params: &Params<'_>) -> Result<AuditFilter, Problem> {
     let after = params.number("after", 0..=i64::MAX / 2)?.unwrap_or(0);
     let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
     let name = |parameter: &'static str, text: &str| match Name::parse(text.to_owned()) {
@@ -117,17 +169,31 @@ fn filter(params: &Params<'_>) -> Result<AuditFilter, Problem> {
             None => return Err(Problem::bad_parameter("actor", "Write an account's UUID, or system.")),
         },
     };
-    Ok(AuditFilter { after, limit, aggregate_type, aggregate_id, event_type, actor })
+    let time = |name: &'static str| match params.get(name).map(DateTime::parse_from_rfc3339) {
+        None => Ok(None),
+        Some(Ok(time)) => Ok(Some(time.to_utc())),
+        Some(Err(_)) => Err(Problem::bad_parameter(name, "Write a time as 2026-09-23T14:05:00Z.")),
+    };
+    Ok(AuditFilter {
+        after,
+        limit,
+        aggregate_type,
+        aggregate_id,
+        event_type,
+        actor,
+        from: time("from")?,
+        until: time("until")?,
+        correlation: id(params, "correlation")?,
+        causation: id(params, "causation")?,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 5] = ["after", "limit", "aggregate", "type", "actor"];
-
     fn read(query: &str) -> Result<AuditFilter, Problem> {
-        filter(&Params::parse(Some(query), &KNOWN).unwrap())
+        filter(&Params::parse(Some(query), &FILTERS).unwrap())
     }
 
     #[test]
@@ -150,6 +216,10 @@ mod tests {
             "aggregate=no%20de",
             "type=a.b",
             "actor=nobody",
+            "from=yesterday",
+            "until=1",
+            "correlation=7",
+            "causation=x",
         ] {
             assert_eq!(read(bad).unwrap_err().status(), 400, "{bad}");
         }

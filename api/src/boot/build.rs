@@ -1,6 +1,7 @@
 use std::{io, sync::Arc};
 
 use eventstore::{
+    audit::SignerFolder,
     keys::{Kek, KeyStore},
     log,
     seal::Sealer,
@@ -17,6 +18,7 @@ use super::{
 };
 use crate::{
     app::{App, Hot},
+    audit::Signers,
     auth::{SigningKey, Verifier, jwt_key_path},
     http::{Edge, Lanes, Server, ServerLimits},
     metrics::HttpMetrics,
@@ -117,6 +119,7 @@ async fn up(
     let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
     let app = Arc::new(App {
         verifier: Verifier::new(key, Arc::clone(&clock)),
+        signers: Signers::in_folder(SignerFolder::in_keys_dir(&settings.place.keys_dir())),
         clock,
         lanes: Lanes::new(databases::READS as usize),
         log: databases.commands.clone(),
@@ -131,6 +134,7 @@ async fn up(
         precedence: parts.precedence,
         relay: parts.relay,
         projectors: parts.projectors,
+        sealing: parts.sealing,
         sentinels: parts.sentinels,
         reactors: parts.reactors,
         stream: parts.stream,

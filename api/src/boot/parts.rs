@@ -3,6 +3,7 @@ use std::sync::Arc;
 use commands::{Executor, ExecutorConfig, ExecutorDeps};
 use eventstore::{
     append::{Appender, AppenderConfig},
+    audit::{Sealing, SealingConfig, SealingStats, SignerFolder},
     keys::KeyStore,
     log::Upkeep,
     precedence::Precedence,
@@ -45,6 +46,7 @@ pub(super) struct Parts {
     pub deps: Option<ExecutorDeps>,
     pub relay: Option<Arc<RelayStats>>,
     pub projectors: Vec<Stats>,
+    pub sealing: Option<Arc<SealingStats>>,
     pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
     pub positions: Positions,
@@ -102,6 +104,7 @@ pub(super) async fn begin(
         deps: None,
         relay: None,
         projectors: Vec::new(),
+        sealing: None,
         sentinels: None,
         reactors: Vec::new(),
         positions: Positions::new(databases.reads.clone()),
@@ -175,6 +178,13 @@ pub(super) async fn begin(
             parts.feeders.push((name, feeder.stats()));
             stops.tasks.spawn(feeder.run(stops.background.clone()));
         }
+    }
+    if roles.has(Role::Sealer) {
+        let folder = SignerFolder::in_keys_dir(&settings.place.keys_dir());
+        let file = settings.audit.checkpoints(&settings.place);
+        let sealing = Sealing::new(databases.background.clone(), folder, file, SealingConfig::default());
+        parts.sealing = Some(sealing.stats());
+        stops.tasks.spawn(sealing.run(stops.background.clone()));
     }
     if roles.has(Role::Query) {
         stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));

@@ -44,6 +44,20 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         set("relay_published_total", "Messages the stream has confirmed.", published)?;
         set("relay_resent_total", "Messages sent again.", relay.resent.load(Relaxed) as f64)?;
     }
+    if let Some(sealing) = &app.sealing {
+        set("audit_sealed_position", "Last position a checkpoint covers.", sealing.position() as f64)?;
+        let lag = sealing.lag_behind(app.committed()) as f64;
+        set("audit_seal_lag_events", "Events that no checkpoint covers.", lag)?;
+        let age = sealing.last_lag_seconds();
+        set("audit_seal_lag_seconds", "Age of the oldest event when the last checkpoint was signed.", age)?;
+        let state = f64::from(sealing.state() as u8);
+        set(
+            "audit_sealer_state",
+            "0 starting, 1 sealing, 2 stand-by, 3 waiting, 4 refused, 5 stopped.",
+            state,
+        )?;
+        set("audit_checkpoints_total", "Checkpoints signed by this process.", sealing.seals() as f64)?;
+    }
     reactors(app, into)?;
     if let Some(stats) = &app.hot.stats {
         let hot = stats.snapshot();

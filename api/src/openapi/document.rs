@@ -8,7 +8,10 @@ use utoipa::{
 
 use super::{commands::command_paths, queries::query_paths, shapes};
 use crate::{
-    audit::AuditEventDocument,
+    audit::{
+        AccessDocument, AccessListDocument, AggregateDocument, AuditEventDocument, AuditKeyDocument,
+        AuditKeysDocument, AuditProof, ProvenEventShape, StepDocument, TraceDocument, TracedDocument,
+    },
     command::{AnswerDocument, Collections},
     health::HealthDocument,
     problem::ProblemDocument,
@@ -36,6 +39,16 @@ pub fn document(collections: &Collections) -> OpenApi {
     add::<PageDocument>(&mut schemas);
     add::<HealthDocument>(&mut schemas);
     add::<AuditEventDocument>(&mut schemas);
+    add::<AuditProof>(&mut schemas);
+    add::<ProvenEventShape>(&mut schemas);
+    add::<AuditKeyDocument>(&mut schemas);
+    add::<AuditKeysDocument>(&mut schemas);
+    add::<AccessDocument>(&mut schemas);
+    add::<AccessListDocument>(&mut schemas);
+    add::<AggregateDocument>(&mut schemas);
+    add::<TracedDocument>(&mut schemas);
+    add::<StepDocument>(&mut schemas);
+    add::<TraceDocument>(&mut schemas);
     add::<shapes::Node>(&mut schemas);
     add::<shapes::NodePage>(&mut schemas);
     add::<shapes::Account>(&mut schemas);

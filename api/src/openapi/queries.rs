@@ -199,11 +199,110 @@ const QUERIES: &[Query] = &[
             ("after", "A position, exclusive; `page.next_cursor` of the page before."),
             ("limit", "1 to 1000, 100 when absent."),
             ("aggregate", "A type, or a type and an id: node/01920000-…"),
-            ("type", "An event type, for example NodeTied. Scans 10,000 positions per request."),
-            ("actor", "An account's id, or system. Scans 10,000 positions per request."),
+            ("type", "An event type, for example NodeTied."),
+            ("actor", "An account's id, or system."),
+            ("from", "RFC 3339: not before it happened."),
+            ("until", "RFC 3339: before it happened."),
+            ("correlation", "The id that everything following from one request shares."),
+            ("causation", "An event's or command's id: what followed from it directly."),
         ],
         schema: Some("AuditList"),
         refusals: &[BAD, NOBODY, ROLE, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/events/{id}/proof",
+        id: "audit-proof",
+        tag: "audit",
+        summary: "That an event is under the newest signed checkpoint, or the first that covers it.",
+        parameters: &[("against", "newest (when absent) or first.")],
+        schema: Some("AuditProof"),
+        refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/trace/{correlation}",
+        id: "audit-trace",
+        tag: "audit",
+        summary: "What followed from one request: commands, their events, and what those caused.",
+        parameters: &[("after", "`next_after` of the answer before.")],
+        schema: Some("Trace"),
+        refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/aggregates/{type}/{id}",
+        id: "audit-aggregate",
+        tag: "audit",
+        summary: "What an aggregate was at a position or time; personal fields stay sealed.",
+        parameters: &[("at", "A position, or an RFC 3339 time; now when absent.")],
+        schema: Some("AggregateAt"),
+        refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/export",
+        id: "audit-export",
+        tag: "audit",
+        summary: "Events as lines of JSON, with a signed trailer as the last line.",
+        parameters: &[
+            ("after", "A position, exclusive; `next_after` of the trailer before."),
+            ("limit", "1 to 1000, 1000 when absent."),
+        ],
+        schema: None,
+        refusals: &[BAD, NOBODY, ROLE, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/access",
+        id: "audit-access",
+        tag: "audit",
+        summary: "Who read what that is not everybody's, when and why.",
+        parameters: &[
+            ("subject", "An account's id: what was read about that person."),
+            ("after", "`page.next_cursor` of the page before."),
+            ("limit", "1 to 1000, 100 when absent."),
+        ],
+        schema: Some("AccessList"),
+        refusals: &[BAD, NOBODY, ROLE, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/checkpoint",
+        id: "audit-checkpoint",
+        tag: "audit",
+        summary: "The newest checkpoint as a signed note (C2SP tlog-checkpoint).",
+        parameters: &[],
+        schema: None,
+        refusals: &[NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/keys",
+        id: "audit-keys",
+        tag: "audit",
+        summary: "The keys that checkpoints are signed with.",
+        parameters: &[],
+        schema: Some("AuditKeys"),
+        refusals: &[NOBODY, ROLE, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/audit/tile/{path}",
+        id: "audit-tile",
+        tag: "audit",
+        summary: "A tile of the tree, named as C2SP tlog-tiles does: 0/x001/234, 0/005.p/17.",
+        parameters: &[],
+        schema: None,
+        refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
         reads_model: false,
         token: true,
     },
@@ -253,6 +352,19 @@ fn operation(query: &Query) -> Operation {
         query.parameters.iter().map(|(name, text)| parameter(name, ParameterIn::Query, text)).collect();
     if query.path.contains("{id}") {
         parameters.push(parameter("id", ParameterIn::Path, "UUID with hyphens."));
+    }
+    for (name, text) in [
+        ("correlation", "UUID with hyphens."),
+        ("type", "An aggregate type, for example node."),
+        ("path", "Level and index."),
+    ] {
+        if query.path.contains(&format!("{{{name}}}")) {
+            parameters.push(parameter(name, ParameterIn::Path, text));
+        }
+    }
+    if query.tag == "audit" {
+        let why = "Why you read this, up to 200 characters; it is kept in the access log.";
+        parameters.push(parameter("Audit-Reason", ParameterIn::Header, why));
     }
     if query.reads_model {
         let wait = "Answer only when the read model has seen this position; waits up to 2 s.";

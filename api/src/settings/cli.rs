@@ -3,9 +3,9 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
-    PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span, StreamSettings,
-    TelemetrySettings,
+    AuditSettings, AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings,
+    LaterSettings, PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span,
+    StreamSettings, TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\
@@ -52,7 +52,7 @@ pub struct ServeSettings {
     pub place: PlaceSettings,
     #[command(flatten)]
     pub http: HttpSettings,
-    /// Jobs of this process, a comma list: command, query, relay, projector, reactor, or all.
+    /// Jobs of this process, a comma list: command, query, relay, projector, reactor, sealer, or all.
     #[arg(long, env = "ROLES", default_value = "all", value_name = "LIST")]
     pub roles: Roles,
     #[command(flatten)]
@@ -69,6 +69,8 @@ pub struct ServeSettings {
     pub search: SearchSettings,
     #[command(flatten)]
     pub auth: AuthSettings,
+    #[command(flatten)]
+    pub audit: AuditSettings,
     #[command(flatten)]
     pub telemetry: TelemetrySettings,
     #[command(flatten)]

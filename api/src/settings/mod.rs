@@ -1,6 +1,7 @@
 //! What can be configured: one struct per subsystem, each option a flag and an environment
 //! variable of the same name. Nothing else in this crate reads the environment.
 
+mod audit;
 mod auth;
 mod cli;
 mod database;
@@ -16,6 +17,7 @@ mod stream;
 mod telemetry;
 mod units;
 
+pub use audit::AuditSettings;
 pub use auth::AuthSettings;
 pub use cli::{Cli, Command, MigrateSettings, ServeSettings, TokenSettings};
 pub use database::{DatabaseSettings, KeyStoreSettings};

@@ -13,10 +13,13 @@ pub enum Role {
     Projector,
     /// Follows events with commands of the system.
     Reactor,
+    /// Signs checkpoints over the log.
+    Sealer,
 }
 
 impl Role {
-    pub const ALL: [Self; 5] = [Self::Command, Self::Query, Self::Relay, Self::Projector, Self::Reactor];
+    pub const ALL: [Self; 6] =
+        [Self::Command, Self::Query, Self::Relay, Self::Projector, Self::Reactor, Self::Sealer];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -26,6 +29,7 @@ impl Role {
             Self::Relay => "relay",
             Self::Projector => "projector",
             Self::Reactor => "reactor",
+            Self::Sealer => "sealer",
         }
     }
 }
@@ -49,14 +53,14 @@ impl FromStr for Roles {
         for word in text.split(',').map(str::trim) {
             match word {
                 "all" => roles.extend(Role::ALL),
-                "sealer" | "feeder" => {
+                "feeder" => {
                     return Err(format!("the role `{word}` comes with a later version"));
                 }
                 _ => match Role::ALL.into_iter().find(|role| role.name() == word) {
                     Some(role) => _ = roles.insert(role),
                     None => {
                         return Err(format!(
-                            "`{word}` is none of all, command, query, relay, projector, reactor"
+                            "`{word}` is none of all, command, query, relay, projector, reactor, sealer"
                         ));
                     }
                 },
@@ -88,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_role_of_a_later_version_says_so() {
-        assert!("sealer".parse::<Roles>().unwrap_err().contains("later version"));
+        assert!("feeder".parse::<Roles>().unwrap_err().contains("later version"));
         assert!("cook".parse::<Roles>().unwrap_err().contains("none of"));
         assert!("".parse::<Roles>().is_err());
     }

@@ -7,8 +7,7 @@ use uuid::Uuid;
 use super::page::raw;
 use crate::StoreError;
 
-/// Positions one request may scan for `type` or `actor`. There is no index for them: each would
-/// cost every append. Too high: a rare filter holds a connection for seconds; too low: it takes
+/// Positions one request may scan for what the log has no index for: each would cost every append. Too high: a rare filter holds a connection for seconds; too low: it takes
 /// many requests.
 pub const AUDIT_WINDOW: i64 = 10_000;
 
@@ -23,6 +22,25 @@ pub struct AuditFilter {
     pub event_type: Option<String>,
     /// Account id or `system`.
     pub actor: Option<String>,
+    /// When it happened (`occurred_at`), inclusive.
+    pub from: Option<DateTime<Utc>>,
+    /// Exclusive.
+    pub until: Option<DateTime<Utc>>,
+    pub correlation: Option<Uuid>,
+    pub causation: Option<Uuid>,
+}
+
+impl AuditFilter {
+    /// Whether it asks for more than where and which aggregate.
+    #[must_use]
+    pub const fn is_selective(&self) -> bool {
+        self.event_type.is_some()
+            || self.actor.is_some()
+            || self.from.is_some()
+            || self.until.is_some()
+            || self.correlation.is_some()
+            || self.causation.is_some()
+    }
 }
 
 /// An event as it is stored: envelopes sealed, without the salt.
@@ -72,7 +90,7 @@ struct Line {
 /// [`StoreError`] when the database cannot be asked.
 pub async fn audit_events(db: impl PgExecutor<'_>, filter: &AuditFilter) -> Result<AuditPage, StoreError> {
     let one_more = filter.limit + 1;
-    let unfiltered = filter.aggregate_type.is_none() && filter.event_type.is_none() && filter.actor.is_none();
+    let unfiltered = filter.aggregate_type.is_none() && !filter.is_selective();
     let window = if unfiltered { one_more } else { AUDIT_WINDOW };
     let lines = match filter.aggregate_id {
         Some(id) => {
@@ -84,7 +102,11 @@ pub async fn audit_events(db: impl PgExecutor<'_>, filter: &AuditFilter) -> Resu
                 filter.after,
                 filter.event_type,
                 filter.actor,
-                one_more
+                one_more,
+                filter.from,
+                filter.until,
+                filter.correlation.map(|id| id.to_string()),
+                filter.causation.map(|id| id.to_string())
             )
             .fetch_all(db)
             .await?
@@ -98,7 +120,11 @@ pub async fn audit_events(db: impl PgExecutor<'_>, filter: &AuditFilter) -> Resu
                 filter.aggregate_type,
                 filter.event_type,
                 filter.actor,
-                one_more
+                one_more,
+                filter.from,
+                filter.until,
+                filter.correlation.map(|id| id.to_string()),
+                filter.causation.map(|id| id.to_string())
             )
             .fetch_all(db)
             .await?
@@ -116,6 +142,35 @@ pub async fn audit_events(db: impl PgExecutor<'_>, filter: &AuditFilter) -> Resu
         _ => end.max(filter.after),
     };
     Ok(AuditPage { events, scanned_to, has_more: cut || scanned_to < head, head })
+}
+
+/// The events at these positions, in order; one that is not there is left out.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub async fn audit_events_at(
+    db: impl PgExecutor<'_>,
+    positions: &[Position],
+) -> Result<Vec<AuditEvent>, StoreError> {
+    // The bounds keep this to the partitions that hold them.
+    let (Some(first), Some(last)) = (positions.iter().min(), positions.iter().max()) else {
+        return Ok(Vec::new());
+    };
+    let lines = sqlx::query_as!(
+        Line,
+        r#"select $3::bigint as "head!", position as "position?", event_id as "event_id?",
+                  aggregate_type as "aggregate_type?", aggregate_id as "aggregate_id?",
+                  version as "version?", type as "event_type?", schema_version as "schema_version?",
+                  payload::text as "payload?", metadata::text as "metadata?",
+                  payload_hash as "payload_hash?", recorded_at as "recorded_at?"
+           from events where position = any($1) and position between $2 and $3 order by position"#,
+        positions,
+        first,
+        last
+    )
+    .fetch_all(db)
+    .await?;
+    lines.into_iter().filter_map(Line::event).collect()
 }
 
 impl Line {

@@ -10,7 +10,7 @@ mod stream;
 mod upkeep;
 
 pub use answer::{AnsweredEvent, ReceiptLook, answered_events, find_receipt};
-pub use audit::{AUDIT_WINDOW, AuditEvent, AuditFilter, AuditPage, audit_events};
+pub use audit::{AUDIT_WINDOW, AuditEvent, AuditFilter, AuditPage, audit_events, audit_events_at};
 pub use head::{Head, head, partitions_ahead, wait_free_snapshot_age};
 pub use page::{PageLimit, read_page};
 pub(crate) use salted::read_salted_page;

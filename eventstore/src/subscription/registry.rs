@@ -158,7 +158,7 @@ impl<P: PostgresProjection> ReadModel for Of<P> {
     }
 
     fn wants(&self, event_type: &Name) -> bool {
-        self.wanted.contains(event_type.as_str())
+        self.wanted.is_empty() || self.wanted.contains(event_type.as_str())
     }
 
     fn apply<'a>(

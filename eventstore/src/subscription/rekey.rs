@@ -122,7 +122,7 @@ impl<P: PostgresProjection> Rekeyer<P> {
 
 impl<P: PostgresProjection> Rekeying for Rekeyer<P> {
     fn take(&mut self, events: &[RecordedEvent], skipped: &HashSet<(String, Position)>) {
-        for recorded in events.iter().filter(|event| P::EVENT_TYPES.contains(&event.event_type.as_str())) {
+        for recorded in events.iter().filter(|event| P::wants(&event.event_type)) {
             self.take_one(recorded, skipped);
         }
     }

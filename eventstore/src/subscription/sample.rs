@@ -56,7 +56,7 @@ impl<P: PostgresProjection> Sampler<P> {
 
 impl<P: PostgresProjection> KeySample for Sampler<P> {
     fn take(&mut self, events: &[RecordedEvent], skipped: &HashSet<(String, Position)>) {
-        for recorded in events.iter().filter(|event| P::EVENT_TYPES.contains(&event.event_type.as_str())) {
+        for recorded in events.iter().filter(|event| P::wants(&event.event_type)) {
             let slot = fold::slot(&*self.projection, recorded);
             // An event that cannot be read parks its keys, and parked keys are left out.
             let Ok(event) = &slot.event else { continue };

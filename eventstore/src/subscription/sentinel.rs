@@ -32,7 +32,7 @@ impl Sentinel {
     }
 }
 
-/// What the log says of some event types in `(after, upto]`.
+/// What the log says of some event types, of all where none is named, in `(after, upto]`.
 ///
 /// # Errors
 /// [`StoreError`] when the database cannot be asked.
@@ -79,8 +79,9 @@ impl Sums {
     }
 
     fn of(&self, event_types: &[&str]) -> Sentinel {
-        let sums = event_types.iter().filter_map(|event_type| self.by_type.get(*event_type));
-        sums.fold(Sentinel::default(), |all, one| all.join(*one))
+        let wanted = |event_type: &str| event_types.is_empty() || event_types.contains(&event_type);
+        let sums = self.by_type.iter().filter(|(event_type, _)| wanted(event_type));
+        sums.fold(Sentinel::default(), |all, (_, one)| all.join(*one))
     }
 }
 

@@ -67,7 +67,7 @@ impl Scratch {
         transaction.execute(&*format!("set local search_path to {schema}, public")).await.unwrap();
         let mut decoded = Vec::new();
         let mut keys = Vec::new();
-        for recorded in page.iter().filter(|event| P::EVENT_TYPES.contains(&event.event_type.as_str())) {
+        for recorded in page.iter().filter(|event| P::wants(&event.event_type)) {
             let event = projection.decode(recorded).unwrap();
             keys.extend(projection.keys(&event, recorded));
             decoded.push((event, recorded));

@@ -46,6 +46,7 @@ pub fn registry() -> Registry {
         .with(activity::Activities)
         .with(crate::search::NodeSearch::default())
         .with(statistics::Statistics)
+        .with(crate::audit::audit_index::AuditIndex)
 }
 
 /// The same, shared out among runners: each has a thread, a connection and transactions of its own.

@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
+    audit::AuditCommand,
     help,
+    import::ImportCommand,
     units::{Moment, Span},
 };
 
@@ -44,6 +46,12 @@ pub enum Command {
     /// Taken e-mail addresses and counted quotas, restored from the log.
     #[command(subcommand)]
     Reservations(ReservationsCommand),
+    /// What was signed about the log: compare, prove, take along, change keys.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Take over what another event store holds.
+    #[command(subcommand)]
+    Import(ImportCommand),
     /// Backups of the log and the key store: take, list, prove, prune, restore.
     #[command(subcommand)]
     Backup(BackupCommand),

@@ -1,17 +1,21 @@
 //! The command line: every option is a flag and an environment variable of the same name.
 
+mod audit;
 mod commands;
 mod common;
 mod help;
+mod import;
 mod stream_policy;
 mod units;
 
+pub use audit::{AuditCommand, AuditKeysCommand, AuditPlace};
 use clap::Parser;
 pub use commands::{
     AdvanceArguments, BackupCommand, BackupOptions, Command, DrillArguments, EpochCommand, ParkedCommand,
     RebuildArguments, ReservationsCommand, RestoreArguments, SalvageArguments, Scenario, StreamCommand,
 };
 pub use common::{Common, LogFormat, SecretUrl};
+pub use import::{ImportArguments, ImportCommand};
 pub use stream_policy::StreamPolicy;
 pub use units::{Moment, Span};
 

@@ -1,10 +1,12 @@
 //! One file per command. Each opens what it needs, works, and closes it again.
 
+mod audit;
 mod backup;
 mod drill;
 mod engines;
 mod epoch;
 mod hot;
+mod import;
 mod names;
 mod parked;
 mod rebuild;
@@ -19,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Answer, Cli, Failure,
-    cli::{BackupCommand, Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+    cli::{
+        AuditCommand, BackupCommand, Command, EpochCommand, ImportCommand, ParkedCommand,
+        ReservationsCommand, StreamCommand,
+    },
     servers::{Need, Servers},
     terminal::Screen,
 };
@@ -37,6 +42,10 @@ pub async fn dispatch(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> R
     if let Command::Drill(arguments) = &cli.command {
         return Box::pin(drill::run(arguments, screen, stop)).await;
     }
+    // A bundle is checked without any server.
+    if let Command::Audit(AuditCommand::VerifyBundle { file, keys }) = &cli.command {
+        return audit::verify_bundle(file, keys);
+    }
     let opening = Servers::open(&cli.common, need(&cli.command), screen);
     // Dropped while starting, private servers are stopped.
     let servers = crate::interrupt::or_interrupted(stop, "nothing was done", Box::pin(opening)).await?;
@@ -52,11 +61,16 @@ const fn need(command: &Command) -> Need {
         Command::Epoch(_) => Need::STREAM_IF_THERE,
         Command::Stream(_) => Need::LOG_AND_STREAM,
         Command::Reservations(_) => Need::LOG_AND_KEYS,
+        // Sealing needs keys.
+        Command::Import(ImportCommand::PostgresEs(arguments)) if arguments.map.is_some() => {
+            Need::LOG_AND_KEYS
+        }
+        Command::Import(_) => Need::LOG,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
         Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
             Need::LOG_AND_KEYS
         }
-        Command::Backup(_) => Need::LOG,
+        Command::Backup(_) | Command::Audit(_) => Need::LOG,
         Command::Rollback { .. } | Command::Parked(_) | Command::Drill(_) => Need::LOG,
     }
 }
@@ -75,6 +89,8 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
         Command::Parked(ParkedCommand::Skip { name, key, position, reason }) => {
             parked::skip(context, name, key, *position, reason).await
         }
+        Command::Audit(command) => audit::run(context, command).await,
+        Command::Import(command) => import::run(context, command).await,
         Command::Backup(command) => backup::run(context, command).await,
         Command::Drill(arguments) => drill::run(arguments, context.screen, context.stop).await,
         Command::Epoch(EpochCommand::Status) => epoch::status(context).await,

@@ -7,6 +7,7 @@
 
 mod append;
 mod append_only;
+mod audit;
 mod backup;
 mod cqrs;
 mod drill;

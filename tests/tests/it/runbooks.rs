@@ -26,9 +26,9 @@ const RUNBOOKS: [&str; 12] = [
 
 /// A block of commands and what they print together.
 #[derive(Debug, Default)]
-struct Block {
-    commands: Vec<String>,
-    expected: String,
+pub struct Block {
+    pub commands: Vec<String>,
+    pub expected: String,
 }
 
 fn folder() -> PathBuf {
@@ -42,7 +42,7 @@ fn text_of(name: &str) -> String {
 
 /// Every `sh` block with the `text` block behind it. A fence of another kind is refused: what looks
 /// like a command must be one that is run.
-fn blocks(text: &str) -> Vec<Block> {
+pub fn blocks(text: &str) -> Vec<Block> {
     let mut found: Vec<Block> = vec![];
     let mut inside: Option<&str> = None;
     for line in text.lines() {
@@ -91,14 +91,14 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-struct Shell {
+pub struct Shell {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Shell {
-    fn open(data: &Path, programs: &Path) -> Self {
+    pub fn open(data: &Path, programs: &Path) -> Self {
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
         let mut child = Command::new("bash")
             .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
@@ -117,7 +117,7 @@ impl Shell {
     }
 
     /// What a command prints, and how it ends.
-    fn run(&mut self, command: &str) -> (String, i32) {
+    pub fn run(&mut self, command: &str) -> (String, i32) {
         // Progress is not what a runbook shows; why something was refused is.
         let told = "2>\"$DATA_DIR/../told\"; code=$?; [ $code = 0 ] || cat \"$DATA_DIR/../told\"";
         writeln!(self.input, "{{ {command}\n}} {told}; echo; echo \"== end $code\"").unwrap();
@@ -130,6 +130,11 @@ impl Shell {
             }
             printed.push_str(&line);
         }
+    }
+
+    pub fn end(mut self) {
+        drop(self.input);
+        let _ = self.child.wait();
     }
 }
 
@@ -211,8 +216,7 @@ fn every_command_of_every_runbook_prints_what_it_says() {
             }
         }
     }
-    drop(shell.input);
-    let _ = shell.child.wait();
+    shell.end();
     let _ = Command::new("kill").arg(api.id().to_string()).status();
     let _ = api.wait();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));

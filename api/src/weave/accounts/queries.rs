@@ -3,7 +3,10 @@ use axum::{
     http::request::Parts,
     response::Response,
 };
-use eventstore::subscription::any_stale;
+use eventstore::{
+    audit::{Access, record_access},
+    subscription::any_stale,
+};
 use projections::weave::{
     account_page::{AccountDetail, Viewer, account_detail},
     thread::ThreadKey,
@@ -12,6 +15,7 @@ use serde::Serialize;
 
 use crate::{
     app::{App, Shared},
+    audit::reason,
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
@@ -40,6 +44,7 @@ struct Shown {
 async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity_if_any(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
+    let why = reason(&parts.headers)?;
     let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
     let wanted = caught_up(app, &parts.headers, &[PAGE, THREADS, ACTIVITY]).await?;
@@ -53,6 +58,15 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let now = app.clock.now();
     let account = account_detail(&app.reads, &app.sealer, id, viewer, now).await?;
     let account = account.ok_or_else(|| Problem::not_found("There is no such account."))?;
+    // An admin who sees somebody else's contact data is written down, before the answer.
+    let reader = identity.filter(|identity| identity.account != id && account.address.is_some());
+    if let Some(reader) = reader {
+        let who = reader.account.to_string();
+        let what = format!("account/{id}");
+        let access =
+            Access { who: &who, action: "account.contact", subject: Some(id), what: &what, why: &why };
+        record_access(app.log.pg(), &access).await?;
+    }
     let (version, position) = (account.version, account.position);
     let tag = match account.nodes.is_empty() {
         true => EntityTag::Read(version, position),

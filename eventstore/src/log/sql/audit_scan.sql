@@ -10,6 +10,10 @@ left join lateral (
       and ($3::text is null or aggregate_type = $3)
       and ($4::text is null or type = $4)
       and ($5::text is null or metadata ->> 'actor' = $5)
+      and ($7::timestamptz is null or (metadata ->> 'occurred_at')::timestamptz >= $7)
+      and ($8::timestamptz is null or (metadata ->> 'occurred_at')::timestamptz < $8)
+      and ($9::text is null or metadata ->> 'correlation_id' = $9)
+      and ($10::text is null or metadata ->> 'causation_id' = $10)
     order by position
     limit $6
 ) e on true

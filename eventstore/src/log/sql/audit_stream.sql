@@ -13,6 +13,10 @@ left join lateral (
           and position between greatest(s.first_position, $3::bigint + 1) and s.last_position
           and ($4::text is null or type = $4)
           and ($5::text is null or metadata ->> 'actor' = $5)
+          and ($7::timestamptz is null or (metadata ->> 'occurred_at')::timestamptz >= $7)
+          and ($8::timestamptz is null or (metadata ->> 'occurred_at')::timestamptz < $8)
+          and ($9::text is null or metadata ->> 'correlation_id' = $9)
+          and ($10::text is null or metadata ->> 'causation_id' = $10)
         order by version
         limit $6
     ) x

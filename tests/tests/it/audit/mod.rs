@@ -1,0 +1,9 @@
+//! Tamper evidence on a real log: sealing, proving, and finding what an attacker changed.
+
+mod http;
+mod import;
+mod log;
+mod sealing;
+mod tamper;
+mod tools;
+mod walkthrough;
