@@ -1,8 +1,9 @@
 # `make` alone explains itself. Every target is one line of something you can also type.
 .DEFAULT_GOAL := help
-.PHONY: help servers build run test bench sqlx fmt lint clean-data
+.PHONY: help servers build run test bench chaos sqlx fmt lint clean-data
 
 DATA_DIR ?= ./data
+MINUTES ?= 5
 
 help: ## this text
 	@echo 'weltgewebe: an event-sourced backend. First steps:'
@@ -34,6 +35,9 @@ test: servers ## all tests, against real private servers
 
 bench: servers ## the benchmarks (release build; leave the machine alone meanwhile)
 	cargo run --release -p bench -- all
+
+chaos: servers ## kills, pauses and cuts off everything for MINUTES (5), then checks; SEED=, FULL=1 (hours)
+	cargo run --release -p chaos -- --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
 
 sqlx: servers ## renew .sqlx after changing a query or a migration
 	scripts/sqlx-prepare.sh
