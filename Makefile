@@ -26,12 +26,13 @@ run: servers ## the API with everything in one process, data in DATA_DIR
 	cargo build --release -p api -p replay --bins
 	@exec "$${CARGO_TARGET_DIR:-target}"/release/api serve --data-dir $(DATA_DIR)
 
-# The release binary is built too: a test looks into it for what must not be there.
+# With crash points, which only tests build. The release binary is built too, without: a test looks
+# into it for what must not be there.
 test: servers ## all tests, against real private servers
 	@scripts/servers.sh --test-extras
-	cargo build --workspace --bins
+	cargo build --workspace --bins --features kernel/crash-points
 	cargo build --release -p api -p replay --bins
-	cargo test --workspace --no-fail-fast
+	cargo test --workspace --no-fail-fast --features kernel/crash-points
 
 bench: servers ## the benchmarks (release build; leave the machine alone meanwhile)
 	cargo run --release -p bench -- all

@@ -1,10 +1,12 @@
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
 };
+use socket2::{SockFilter, SockRef};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -95,11 +97,31 @@ impl Server {
                 }
             }
         }
+        for (stream, peer) in last_calls(&listener) {
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
+            connection((stream, peer), Arc::clone(&edge), limits, &graceful, permit);
+        }
         drop(listener);
         if timeout(limits.drain_time, graceful.shutdown()).await.is_err() {
             tracing::warn!("some requests did not end in time and were cut off");
         }
     }
+}
+
+/// Who is connected already and was not looked at yet: closing the socket now would break these
+/// connections, and their callers could not know whether anything was done. From here on the
+/// kernel drops what comes in, so nobody else joins them; the caller's kernel tries again after a
+/// second and then finds the connection refused.
+fn last_calls(listener: &TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    // BPF_RET | BPF_K, 0: takes no byte of any packet. Where that is not allowed a connection made
+    // between the last look and the closing breaks, as it would without all this.
+    const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
+    let _ = SockRef::from(listener).attach_filter(&[DROP_ALL]);
+    let mut waiting = Vec::new();
+    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+        waiting.push(accepted);
+    }
+    waiting
 }
 
 fn connection(
