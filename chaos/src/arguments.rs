@@ -38,6 +38,11 @@ pub struct Arguments {
     #[arg(long, value_name = "FOLDER", default_value = "bench/results")]
     pub results: PathBuf,
 
+    /// Negative control: commands are sent without their keys, so that asking again does things
+    /// twice. The checker has to see it.
+    #[arg(long, hide = true)]
+    pub without_keys: bool,
+
     /// Leave data, logs and history where they are, whatever came out.
     #[arg(long)]
     pub keep: bool,

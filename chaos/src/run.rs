@@ -125,7 +125,7 @@ async fn one(
     for actor in &actors {
         actor.until_ready(&site).await?;
     }
-    let mut load = Load::new(Arc::clone(&history), &actors);
+    let mut load = Load::new(Arc::clone(&history), &actors, !arguments.without_keys);
     load.settle(&site, PEOPLE).await?;
     let (load, actors) = (Arc::new(load), Arc::new(actors));
     eprintln!("chaos: {} processes and 4 servers are up, {} callers begin", CAST.len(), arguments.callers);

@@ -62,7 +62,10 @@ impl Sender {
             trace: trace.clone(),
             makes: *makes,
         }));
-        let headers = format!("idempotency-key: {key}\r\ntraceparent: 00-{trace}-{}-01\r\n", &trace[16..]);
+        let mut headers = format!("traceparent: 00-{trace}-{}-01\r\n", &trace[16..]);
+        if load.keyed {
+            headers.push_str(&format!("idempotency-key: {key}\r\n"));
+        }
         let request = Request::post(path, &person.token, &headers, &body.to_string());
         let since = Instant::now();
         let answered = timeout(PATIENCE, connection.ask(&request)).await;

@@ -39,6 +39,8 @@ pub struct Load {
     /// Each process for commands: around the proxy, and through it.
     pub doors: Vec<Door>,
     pub query: Door,
+    /// Commands carry their idempotency keys.
+    keyed: bool,
     next: AtomicU64,
     /// Every command, for asking again.
     ops: Mutex<BTreeMap<u64, Arc<Op>>>,
@@ -82,12 +84,13 @@ pub struct Told {
 }
 
 impl Load {
-    pub fn new(history: Arc<History>, actors: &[Actor]) -> Self {
+    pub fn new(history: Arc<History>, actors: &[Actor], keyed: bool) -> Self {
         Self {
             history,
             people: Vec::new(),
             doors: actors[..COMMANDS].iter().map(Door::of).collect(),
             query: Door::of(&actors[QUERY]),
+            keyed,
             next: AtomicU64::new(1),
             ops: Mutex::default(),
             nodes: Mutex::default(),

@@ -176,6 +176,7 @@ impl Line {
             .env("LOG", "error")
             .env("CRASH_AT", armed)
             .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());

@@ -71,7 +71,7 @@ async fn sigterm_answers_every_command_that_is_under_way() {
         assert_eq!(sent.await.unwrap().unwrap(), 200, "cut off by the end: {}", api.log());
     }
     assert_eq!(place.events().await, before + 2 * UNDER_WAY as i64);
-    assert_eq!(api.stop(), Some(0), "{}", api.log());
+    assert_eq!(api.wait(), Some(0), "{}", api.log());
 }
 
 /// Sends ties, each over a connection of its own, to one of those who serve; goes to another only
