@@ -1,8 +1,9 @@
 # `make` alone explains itself. Every target is one line of something you can also type.
 .DEFAULT_GOAL := help
-.PHONY: help servers build run test bench sqlx fmt lint clean-data
+.PHONY: help servers build run test bench chaos sqlx fmt lint clean-data
 
 DATA_DIR ?= ./data
+MINUTES ?= 5
 
 help: ## this text
 	@echo 'weltgewebe: an event-sourced backend. First steps:'
@@ -25,15 +26,19 @@ run: servers ## the API with everything in one process, data in DATA_DIR
 	cargo build --release -p api -p replay --bins
 	@exec "$${CARGO_TARGET_DIR:-target}"/release/api serve --data-dir $(DATA_DIR)
 
-# The release binary is built too: a test looks into it for what must not be there.
+# With crash points, which only tests build. The release binary is built too, without: a test looks
+# into it for what must not be there.
 test: servers ## all tests, against real private servers
 	@scripts/servers.sh --test-extras
-	cargo build --workspace --bins
+	cargo build --workspace --bins --features kernel/crash-points
 	cargo build --release -p api -p replay --bins
-	cargo test --workspace --no-fail-fast
+	cargo test --workspace --no-fail-fast --features kernel/crash-points
 
 bench: servers ## the benchmarks (release build; leave the machine alone meanwhile)
 	cargo run --release -p bench -- all
+
+chaos: servers ## kills, pauses and cuts off everything for MINUTES (5), then checks; SEED=, FULL=1 (hours)
+	cargo run --release -p chaos -- --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FULL),--full)
 
 sqlx: servers ## renew .sqlx after changing a query or a migration
 	scripts/sqlx-prepare.sh

@@ -52,6 +52,12 @@ impl Precedence {
         Self { full, most }
     }
 
+    /// Somebody else decides when the machine is full.
+    #[must_use]
+    pub const fn told(full: watch::Receiver<bool>, most: Duration) -> Self {
+        Self { full, most }
+    }
+
     /// Whether followers are to pause now.
     #[must_use]
     pub fn is_full(&self) -> bool {
@@ -163,7 +169,7 @@ mod tests {
 
     fn told(full: bool, most: Duration) -> (watch::Sender<bool>, Precedence) {
         let (told, full) = watch::channel(full);
-        (told, Precedence { full, most })
+        (told, Precedence::told(full, most))
     }
 
     #[test]

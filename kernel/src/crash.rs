@@ -1,6 +1,32 @@
 //! Named crash points. Without the feature `crash-points` the macro expands to nothing, names
 //! included: a test greps the release binary for them.
 
+/// Who drives the process to a point, so that it dies there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sweep {
+    /// The sweep over processes that serve: commands are sent until it is reached.
+    Serving,
+    /// The sweep over rebuilds and switches.
+    Rebuilding,
+}
+
+/// Every point there is. A test compares this list with the sources, and the sweeps take their
+/// points from here: one that is not listed cannot be passed over.
+pub const POINTS: &[(&str, Sweep)] = &[
+    ("append.before-call", Sweep::Serving),
+    ("append.after-commit", Sweep::Serving),
+    ("snapshot.before-save", Sweep::Serving),
+    ("relay.after-publish", Sweep::Serving),
+    ("relay.before-cursor", Sweep::Serving),
+    ("projector.before-commit", Sweep::Serving),
+    ("projector.after-commit", Sweep::Serving),
+    ("reactor.before-append", Sweep::Serving),
+    ("reactor.after-append", Sweep::Serving),
+    ("rebuild.after-page", Sweep::Rebuilding),
+    ("swap.before-commit", Sweep::Rebuilding),
+    ("swap.after-commit", Sweep::Rebuilding),
+];
+
 /// Kills the process here when the environment says so; see [`crash`](crate::crash).
 #[cfg(feature = "crash-points")]
 #[macro_export]

@@ -1,16 +1,15 @@
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use futures::FutureExt;
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{SockFilter, SockRef};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{sleep, timeout},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::edge::{Edge, incoming};
 
@@ -23,13 +22,22 @@ pub struct ServerLimits {
     /// How long the head of a request may take, also on a connection that is kept alive: an idle
     /// one is closed after it.
     pub header_time: Duration,
+    /// How long a connection without a request waits for one when the process is asked to stop: it
+    /// may be on its way, and closing then would leave its caller in doubt. An answer from then on
+    /// closes its connection.
+    pub last_word: Duration,
     /// How long requests under way may take to end when the process is asked to stop.
     pub drain_time: Duration,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        Self { connections: 1_024, header_time: Duration::from_secs(5), drain_time: Duration::from_secs(10) }
+        Self {
+            connections: 1_024,
+            header_time: Duration::from_secs(5),
+            last_word: Duration::from_millis(500),
+            drain_time: Duration::from_secs(10),
+        }
     }
 }
 
@@ -72,7 +80,7 @@ impl Server {
     pub async fn run(self, edge: Arc<Edge>, stop: CancellationToken) {
         let Self { listener, limits } = self;
         let room = Arc::new(Semaphore::new(limits.connections));
-        let graceful = GracefulShutdown::new();
+        let open = TaskTracker::new();
         loop {
             let permit = tokio::select! {
                 () = stop.cancelled() => break,
@@ -86,7 +94,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    connection((stream, peer), Arc::clone(&edge), limits, &graceful, permit)
+                    open.spawn(connection((stream, peer), Arc::clone(&edge), limits, stop.clone(), permit));
                 }
                 Err(error) => {
                     // Out of file descriptors, mostly: better late than in a busy loop.
@@ -95,30 +103,55 @@ impl Server {
                 }
             }
         }
+        for (stream, peer) in last_calls(&listener) {
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
+            open.spawn(connection((stream, peer), Arc::clone(&edge), limits, stop.clone(), permit));
+        }
         drop(listener);
-        if timeout(limits.drain_time, graceful.shutdown()).await.is_err() {
+        open.close();
+        if timeout(limits.drain_time, open.wait()).await.is_err() {
             tracing::warn!("some requests did not end in time and were cut off");
         }
     }
 }
 
-fn connection(
+/// Who is connected already and was not looked at yet: closing the socket now would break these
+/// connections, and their callers could not know whether anything was done. From here on the
+/// kernel drops what comes in, so nobody else joins them; the caller's kernel tries again after a
+/// second and then finds the connection refused.
+fn last_calls(listener: &TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    // BPF_RET | BPF_K, 0: takes no byte of any packet. Where that is not allowed a connection made
+    // between the last look and the closing breaks, as it would without all this.
+    const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
+    let _ = SockRef::from(listener).attach_filter(&[DROP_ALL]);
+    let mut waiting = Vec::new();
+    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
+        waiting.push(accepted);
+    }
+    waiting
+}
+
+/// Serves one connection to its end; after `stop` one request more at most.
+async fn connection(
     (stream, peer): (TcpStream, SocketAddr),
     edge: Arc<Edge>,
     limits: ServerLimits,
-    graceful: &GracefulShutdown,
-    permit: OwnedSemaphorePermit,
+    stop: CancellationToken,
+    _permit: OwnedSemaphorePermit,
 ) {
     // Answers are small and complete: waiting for more to send would only delay them. A socket
     // that refuses the option still works.
     let _ = stream.set_nodelay(true);
     let from_here = peer.ip().is_loopback();
-    let service = service_fn(move |request| {
-        let edge = Arc::clone(&edge);
+    let (busy, mut requests) = watch::channel(false);
+    let service = service_fn(|request| {
+        busy.send_replace(true);
+        let (edge, busy) = (Arc::clone(&edge), busy.clone());
         async move {
             let (request, leftover) = incoming(request);
             let response = edge.respond(request, from_here).await;
             leftover.drain().await;
+            busy.send_replace(false);
             Ok::<_, Infallible>(response)
         }
     });
@@ -128,10 +161,17 @@ fn connection(
         .max_headers(64)
         .max_buf_size(64 * 1024)
         .serve_connection(TokioIo::new(stream), service);
-    let served = graceful.watch(served);
-    tokio::spawn(async move {
-        // A client that goes away or sends no HTTP is no news.
-        let _ = served.await;
-        drop(permit);
-    });
+    let mut served = pin!(served);
+    // A client that goes away or sends no HTTP is no news.
+    tokio::select! {
+        _ = &mut served => return,
+        () = stop.cancelled() => {}
+    }
+    tokio::select! {
+        _ = &mut served => return,
+        // Busy, or over the time: the connection closes behind the answer or at once.
+        _ = timeout(limits.last_word, requests.wait_for(|busy| *busy)) => {}
+    }
+    served.as_mut().graceful_shutdown();
+    let _ = served.await;
 }

@@ -16,14 +16,24 @@ pub struct Connection {
     answered: usize,
 }
 
-/// Status and body.
+/// Status, head and body.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer<'a> {
     pub status: u16,
+    head: &'a [u8],
     pub body: &'a [u8],
 }
 
 impl Answer<'_> {
+    /// Whether a header is there; its name in lower case.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        let lines = self.head.split(|byte| *byte == b'\n');
+        lines
+            .filter_map(|line| line.split(|byte| *byte == b':').next())
+            .any(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
     /// The body as text, for messages.
     #[must_use]
     pub fn text(&self) -> String {
@@ -57,7 +67,11 @@ impl Connection {
             self.read().await?;
         }
         self.answered = end;
-        Ok(Answer { status: head.status, body: &self.inbox[head.bytes..end] })
+        Ok(Answer {
+            status: head.status,
+            head: &self.inbox[..head.bytes],
+            body: &self.inbox[head.bytes..end],
+        })
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {
@@ -128,6 +142,8 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\netag: \"1\"\r\n\r\n{}";
         assert_eq!(Head::parse(head).unwrap(), Some(Head { status: 200, bytes: head.len() - 2, body: 2 }));
         assert_eq!(Head::parse(&head[..30]).unwrap(), None);
+        let answer = Answer { status: 200, head, body: b"{}" };
+        assert!(answer.has("etag") && answer.has("content-length") && !answer.has("{}"));
         assert!(Head::parse(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use machine::machine;
+pub use machine::{commit, machine};
 
 use crate::arguments::Arguments;
 
@@ -89,7 +89,7 @@ impl Report {
     /// # Errors
     /// Git does not say which commit this is.
     pub fn start(arguments: &Arguments) -> anyhow::Result<Self> {
-        let commit = machine::commit()?;
+        let commit = commit()?;
         let machine = machine();
         let folder = arguments.results.clone();
         let results = files::read(&folder, &commit)

@@ -1,5 +1,4 @@
 use std::{
-    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -7,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use kernel::{Position, crash_point};
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -15,21 +13,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Append, Committed, Outcome,
-    batch::{Footprint, Limits, Request, take_batch},
-    call,
-};
+use super::{Append, Committed, Outcome, batch::Request, call, lanes};
 use crate::{
     LogPool, StoreError,
     error::{failure_kind, is_transient},
 };
-
-/// So many batches may begin while another is under way; then one waits for all to end. Batches
-/// share the locks of what they assert, and sharers let new sharers in past a writer of another
-/// process who waits: without a gap now and then that writer would wait for as long as the load
-/// lasts.
-const OVERLAPPING: u32 = 8;
 
 /// Sizes of the appender.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +91,9 @@ impl Appender {
         let (committed, head) = watch::channel(0);
         let stats = Arc::new(AppenderStats::default());
         let writer = Writer { log, config, committed, stats: Arc::clone(&stats) };
-        tokio::spawn(writer.run(jobs, stop));
+        tokio::spawn(async move {
+            lanes::run(&config, &writer.stats, jobs, stop, |batch| writer.write(batch)).await
+        });
         Self { queue, head, stats }
     }
 
@@ -152,13 +142,6 @@ impl Appender {
     }
 }
 
-/// A batch under way.
-struct Lane {
-    number: usize,
-    requests: usize,
-    touched: Footprint,
-}
-
 struct Writer {
     log: LogPool,
     config: AppenderConfig,
@@ -167,53 +150,6 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(self, mut jobs: mpsc::Receiver<Job>, stop: CancellationToken) {
-        let mut queue: VecDeque<Job> = VecDeque::new();
-        let mut incoming = Vec::new();
-        let limits = Limits {
-            requests: self.config.batch_requests,
-            events: self.config.batch_events,
-            bytes: self.config.batch_bytes,
-        };
-        let mut lanes = FuturesUnordered::new();
-        let mut busy: Vec<Lane> = Vec::new();
-        let mut open = true;
-        let mut overlapping = 0;
-        loop {
-            // No artificial delay: the commit before was the batching window. A second batch
-            // starts when it is worth a flush of its own, measured by the one under way.
-            while busy.len() < self.config.lanes.max(1)
-                && !queue.is_empty()
-                && busy.iter().all(|lane| queue.len() * 2 >= lane.requests)
-                && (busy.is_empty() || overlapping < OVERLAPPING)
-            {
-                let (batch, touched) = take_batch(&mut queue, limits, busy.iter().map(|lane| &lane.touched));
-                if batch.is_empty() {
-                    break;
-                }
-                overlapping = if busy.is_empty() { 0 } else { overlapping + 1 };
-                let number = (0..).find(|n| busy.iter().all(|lane| lane.number != *n)).unwrap_or_default();
-                busy.push(Lane { number, requests: batch.len(), touched });
-                lanes.push(self.write(batch).map(move |()| number));
-            }
-            self.stats.waiting.store(queue.len(), Ordering::Relaxed);
-            if !open && queue.is_empty() && busy.is_empty() {
-                return;
-            }
-            tokio::select! {
-                biased;
-                count = jobs.recv_many(&mut incoming, self.config.queue), if open && queue.len() < self.config.queue => {
-                    open = count > 0;
-                    queue.extend(incoming.drain(..));
-                }
-                Some(number) = lanes.next(), if !busy.is_empty() => {
-                    busy.retain(|lane| lane.number != number);
-                }
-                () = stop.cancelled(), if open && !jobs.is_closed() => jobs.close(),
-            }
-        }
-    }
-
     /// Writes one batch and answers everybody in it.
     async fn write(&self, mut batch: Vec<Job>) {
         let mut give_up: Option<Instant> = None;

@@ -3,6 +3,7 @@
 mod appender;
 mod batch;
 mod call;
+mod lanes;
 mod request;
 
 pub use appender::{Appender, AppenderConfig, AppenderStats};

@@ -6,7 +6,10 @@ use std::{
 use async_nats::Subscriber;
 use futures::{StreamExt, stream::ReadyChunks};
 use kernel::Position;
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -180,10 +183,10 @@ impl Relay {
             };
             if matches!(result, Ok(Step::Idle)) {
                 self.pausing.caught_up();
-            } else if self.window.in_flight() == 0 {
+            } else if matches!(result, Ok(Step::Moved)) && self.window.in_flight() == 0 {
                 tokio::select! {
                     () = stop.cancelled() => break,
-                    () = self.pausing.pause() => {}
+                    () = self.give_way() => {}
                 }
             }
             let wait = match result {
@@ -223,7 +226,20 @@ impl Relay {
             let _ = self.cursor.save(self.window.confirmed(), true).await;
             let _ = self.cursor.release().await;
         };
-        let _ = tokio::time::timeout(Duration::from_secs(1), leave).await;
+        let _ = timeout(Duration::from_secs(1), leave).await;
+    }
+
+    /// Pauses while commands go first, and keeps the lease meanwhile: another relay would publish
+    /// what this one leaves for later, mostly on the same machine.
+    async fn give_way(&mut self) {
+        let Some(lease) = self.config.lease else { return self.pausing.pause().await };
+        while timeout(lease / 3, self.pausing.pause()).await.is_err() {
+            // Not held any more, or nobody to ask: the next step finds out.
+            let Ok(first) = self.epoch_start().await else { return };
+            if !matches!(self.cursor.hold(first).await, Ok(true)) {
+                return;
+            }
+        }
     }
 
     /// Steps until everything there is has been published; gives up after 30 s without progress.

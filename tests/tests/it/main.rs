@@ -13,6 +13,7 @@ mod cqrs;
 mod drill;
 mod edges;
 mod failover;
+mod faults;
 mod generation;
 mod hot_views;
 mod http;

@@ -15,6 +15,7 @@ use embedded::{NatsUser, Part};
 use eventstore::{
     append::Append,
     log::PageLimit,
+    precedence::Precedence,
     relay::{Relay, RelayConfig, RelayError, RelayState, RelayStats, Step},
     stream::{Contexts, StreamClient, StreamConfig, StreamReport, rebuild, verify},
 };
@@ -352,4 +353,42 @@ async fn a_stopped_relay_gives_its_lease_back() {
     assert_eq!(stats.state(), RelayState::Stopped);
     let mut next = line.relay(RelayConfig::default()).await;
     assert_eq!(next.step().await.unwrap(), Step::Idle);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_gives_way_to_commands_keeps_its_lease() {
+    let line = line().await;
+    let (told, full) = tokio::sync::watch::channel(true);
+    let lease = Duration::from_secs(2);
+    let config = RelayConfig { lease: Some(lease), ..RelayConfig::default() };
+    let pausing = Precedence::told(full, Duration::from_secs(600)).follower();
+    let relay = line.relay(config.clone()).await.giving_way(pausing);
+    let stats = relay.stats();
+    let _task = tokio::spawn(relay.run(line.store.stop.clone()));
+    line.append(100).await;
+    let look = async || {
+        let row = sqlx::query(
+            "select lease_owner::text as owner, extract(epoch from lease_until)::float8 as until from outbox",
+        );
+        let row = row.fetch_optional(line.store.env.log.pg()).await.unwrap();
+        row.map(|row| (row.get::<Option<String>, _>("owner"), row.get::<Option<f64>, _>("until")))
+    };
+    let mut first = None;
+    for _ in 0..1_200 {
+        if let Some((owner, Some(until))) = look().await {
+            let (first_owner, first_until) = first.get_or_insert((owner.clone(), until));
+            assert_eq!(&owner, first_owner, "the lease went to another");
+            // Longer than any lease that was not renewed while it paused.
+            if until > *first_until + lease.as_secs_f64() {
+                break;
+            }
+        }
+        assert_eq!(stats.position(), 0, "it was to pause");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut other = line.relay(config).await;
+    assert_eq!(other.step().await.unwrap(), Step::StandBy, "a lease that ran out while its holder paused");
+    assert_eq!(stats.position(), 0, "it was to pause");
+    told.send_replace(false);
+    assert_eq!(line.until_equal().await.last, 100);
 }

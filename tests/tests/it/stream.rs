@@ -263,12 +263,16 @@ async fn a_new_epoch_gets_a_stream_of_its_own_and_the_old_one_is_set_aside() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn re_publishing_everything_five_times_does_nothing() {
-    // Once where the server remembers the ids, once where only the sequence protects.
-    for message_ids in [true, false] {
+    // Once where the server remembers the ids, once where it never knew them, once where it has
+    // forgotten them: there only the sequence protects.
+    for (message_ids, window_ms) in [(true, None), (false, None), (true, Some(100))] {
         let line = line().await;
         line.append(2_000).await;
         let url = line.nats.url_for(NatsUser::Relay);
-        let config = StreamConfig { message_ids, ..config() };
+        let mut config = StreamConfig { message_ids, ..config() };
+        if let Some(window) = window_ms {
+            config.duplicate_window = Duration::from_millis(window);
+        }
         let client = StreamClient::connect(&url, None, config).await.unwrap();
         let log = line.store.env.log.clone();
         let mut relay = Relay::new(log, client.clone(), &contexts(), no_lease(), None);
@@ -277,6 +281,21 @@ async fn re_publishing_everything_five_times_does_nothing() {
         let events = read_page(line.store.env.log.pg(), 0, PageLimit::REBUILD).await.unwrap();
         let encoder = Encoder::new(client.config(), &contexts());
         let (mut duplicates, mut refused) = (0, 0);
+        for event in events.last().filter(|_| window_ms.is_some()) {
+            // Until the window is over even for the last one.
+            let mut over = false;
+            for _ in 0..200 {
+                let message = encoder.encode(event, client.max_payload());
+                let publish =
+                    client.jetstream().publish_with_headers(message.subject, message.headers, message.body);
+                over = publish.await.unwrap().await.is_err();
+                if over {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            assert!(over, "the server still remembers");
+        }
         for _ in 0..5 {
             let mut acks = vec![];
             for event in &events {
@@ -296,6 +315,9 @@ async fn re_publishing_everything_five_times_does_nothing() {
             }
         }
         assert_eq!(duplicates + refused, 10_000);
+        if window_ms.is_some() || !message_ids {
+            assert_eq!(duplicates, 0, "nobody remembers their ids");
+        }
         let after = client.state().await.unwrap();
         assert_eq!((after.first, after.last, after.bytes), (before.first, before.last, before.bytes));
         assert!(line.compare().await.is_equal());

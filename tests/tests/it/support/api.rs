@@ -319,6 +319,11 @@ impl Api {
     /// SIGTERM, and its exit code.
     pub fn stop(&mut self) -> Option<i32> {
         self.signal("-TERM");
+        self.wait()
+    }
+
+    /// Its exit code, when it has ended.
+    pub fn wait(&mut self) -> Option<i32> {
         self.child.as_mut().expect("a process of its own").wait().unwrap().code()
     }
 }

@@ -1,4 +1,4 @@
-use std::str::FromStr;
+use std::{path::Path, str::FromStr};
 
 use embedded::{Cluster, Parts, Settings};
 use eventstore::connect_log;
@@ -19,7 +19,12 @@ pub async fn own_cluster() -> OwnCluster {
 }
 
 pub async fn own_cluster_with(settings_lines: &[(&str, &str)]) -> OwnCluster {
-    let folder = tempfile::Builder::new().prefix("wg-it-own-").tempdir().unwrap();
+    own_cluster_in(&std::env::temp_dir(), settings_lines).await
+}
+
+/// The same below a folder of the test's choice.
+pub async fn own_cluster_in(parent: &Path, settings_lines: &[(&str, &str)]) -> OwnCluster {
+    let folder = tempfile::Builder::new().prefix("wg-it-own-").tempdir_in(parent).unwrap();
     let mut settings = Settings::for_tests(folder.path());
     settings.parts = Parts { log: true, ..Parts::NONE };
     for (name, value) in settings_lines {

@@ -1,0 +1,6 @@
+//! What dies, ends or runs out of room, and what is left of it.
+
+mod chaos;
+mod crash_points;
+mod disk_full;
+mod restart;
