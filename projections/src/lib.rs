@@ -2,6 +2,7 @@
 //!
 //! - [`weave`]: node and account, on the map and on their pages;
 //! - [`search`]: engines that find nodes by their words;
+//! - [`cache`]: answers that many ask for, kept for a moment;
 //! - [`geo`]: boxes of coordinates and the index ranges that cover them;
 //! - [`Sealed`]: the only form in which a row holds personal data;
 //! - [`Page`], [`MapCursor`], [`ReadError`]: what every query answers with.
@@ -10,6 +11,7 @@
 //! model was. Folds and their SQL are unqualified: the runtime sets the generation's schema.
 
 mod array_literal;
+pub mod cache;
 mod copy;
 mod cursor;
 mod error;

@@ -1,4 +1,4 @@
-use std::{fs, io, path::Path};
+use std::{fs, io, path::Path, time::Duration};
 
 use embedded::{PostgresTools, Source};
 use sqlx::PgPool;
@@ -42,12 +42,35 @@ pub async fn fetch_wal(
     sqlx::query(message).execute(pool).await?;
     remove_unfinished(&path)?;
     tools.receive_wal(source, &path, SLOT, &end).await?;
+    let_go(pool, &end).await?;
     let segments = fs::read_dir(&path).map_err(|error| broken(&path, &error))?;
     let whole = segments
         .map(|entry| Ok(entry?.path().extension().is_some_and(|extension| extension == "gz")))
         .collect::<io::Result<Vec<bool>>>()
         .map_err(|error| broken(&path, &error))?;
     Ok((whole.into_iter().filter(|whole| *whole).count(), end))
+}
+
+/// The server need not keep what is in the archive now. A fetch tells it so only every ten seconds,
+/// and most are over before: it would keep everything for ever. The unfinished segment, in which
+/// `end` is, stays.
+async fn let_go(pool: &PgPool, end: &str) -> Result<(), Failure> {
+    for attempt in 1.. {
+        let advanced = sqlx::query("select pg_replication_slot_advance($1, $2::text::pg_lsn)::text")
+            .bind(SLOT)
+            .bind(end)
+            .execute(pool)
+            .await;
+        match advanced {
+            Ok(_) => break,
+            // The server has not noticed yet that the fetch is over.
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("55006") && attempt < 50 => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// They are fetched once more, from their beginning.

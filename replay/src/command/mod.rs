@@ -5,8 +5,10 @@ mod drill;
 mod engines;
 mod epoch;
 mod hot;
+mod jobs;
 mod names;
 mod parked;
+mod past;
 mod rebuild;
 mod reservations;
 mod salvage;
@@ -19,7 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Answer, Cli, Failure,
-    cli::{BackupCommand, Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+    cli::{
+        BackupCommand, Command, EpochCommand, JobsCommand, ParkedCommand, PastCommand, RebuildArguments,
+        ReservationsCommand, StreamCommand,
+    },
     servers::{Need, Servers},
     terminal::Screen,
 };
@@ -52,12 +57,14 @@ const fn need(command: &Command) -> Need {
         Command::Epoch(_) => Need::STREAM_IF_THERE,
         Command::Stream(_) => Need::LOG_AND_STREAM,
         Command::Reservations(_) => Need::LOG_AND_KEYS,
+        Command::Rebuild(RebuildArguments { until: Some(_), .. }) => Need::LOG,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
         Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
             Need::LOG_AND_KEYS
         }
-        Command::Backup(_) => Need::LOG,
-        Command::Rollback { .. } | Command::Parked(_) | Command::Drill(_) => Need::LOG,
+        Command::Jobs(JobsCommand::Run { .. } | JobsCommand::Serve { .. }) => Need::LOG_AND_KEYS,
+        Command::Backup(_) | Command::Jobs(_) => Need::LOG,
+        Command::Rollback { .. } | Command::Parked(_) | Command::Past(_) | Command::Drill(_) => Need::LOG,
     }
 }
 
@@ -65,6 +72,11 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
     match command {
         Command::Status => status::run(context).await,
         Command::Verify { names, repair } => verify::run(context, names, *repair).await,
+        Command::Rebuild(RebuildArguments { names, until: Some(until), .. }) => {
+            past::build(context, names, *until).await
+        }
+        Command::Past(PastCommand::List) => past::list(context).await,
+        Command::Past(PastCommand::Drop { name, position }) => past::drop(context, name, *position).await,
         Command::Rebuild(arguments) => rebuild::run(context, arguments).await,
         Command::Rollback { name } => rebuild::rollback(context, name).await,
         Command::Stream(StreamCommand::Verify { from, to }) => stream::verify(context, *from, *to).await,
@@ -76,6 +88,7 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
             parked::skip(context, name, key, *position, reason).await
         }
         Command::Backup(command) => backup::run(context, command).await,
+        Command::Jobs(command) => jobs::run(context, command).await,
         Command::Drill(arguments) => drill::run(arguments, context.screen, context.stop).await,
         Command::Epoch(EpochCommand::Status) => epoch::status(context).await,
         Command::Epoch(EpochCommand::Advance(arguments)) => epoch::advance(context, arguments).await,
