@@ -1,13 +1,19 @@
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use embedded::{PostgresTools, Source};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
 
 use super::{Folder, folder::broken};
 use crate::Failure;
 
 /// The server keeps WAL for this slot until it was fetched.
 const SLOT: &str = "weltgewebe_backup";
+/// How long one fetch waits for another one.
+const OTHERS: Duration = Duration::from_secs(600);
 
 /// From here on the server keeps its WAL until it was fetched. Before the first base backup begins:
 /// what the backup needs has to be in the archive.
@@ -32,6 +38,7 @@ pub async fn fetch_wal(
 ) -> Result<(usize, String), Failure> {
     let path = folder.wal();
     keep_wal(pool).await?;
+    let _turn = Turn::take(pool).await?;
     // A fetch ends in the middle of a segment and leaves that one unfinished. So the segment with
     // everything until now is ended, the fetch goes on into the next, and behind its end is
     // something still, or it would wait for it.
@@ -49,6 +56,38 @@ pub async fn fetch_wal(
         .collect::<io::Result<Vec<bool>>>()
         .map_err(|error| broken(&path, &error))?;
     Ok((whole.into_iter().filter(|whole| *whole).count(), end))
+}
+
+/// One fetch at a time, in all processes: they share the slot and the folder, and each begins by
+/// removing what is unfinished. A lock of one session, which ends with it, so that a killed process
+/// leaves nothing behind.
+struct Turn(Option<PoolConnection<Postgres>>);
+
+impl Turn {
+    async fn take(pool: &PgPool) -> Result<Self, Failure> {
+        let mut turn = Self(Some(pool.acquire().await?));
+        let sql = "select pg_try_advisory_lock(hashtextextended('weltgewebe.backup.wal', 0))";
+        let deadline = Instant::now() + OTHERS;
+        while let Some(session) = &mut turn.0 {
+            if sqlx::query_scalar(sql).fetch_one(&mut **session).await? {
+                return Ok(turn);
+            }
+            if Instant::now() >= deadline {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+        Err(Failure::could_not_run("another process has been fetching WAL for ten minutes"))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Back in the pool the session would keep the lock.
+        if let Some(session) = self.0.take() {
+            drop(session.detach());
+        }
+    }
 }
 
 /// The server need not keep what is in the archive now. A fetch tells it so only every ten seconds,

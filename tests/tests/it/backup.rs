@@ -262,3 +262,24 @@ async fn by_the_clock_backups_are_taken_fetched_proven_and_pruned() {
     let proof = listed["jobs"].as_array().unwrap().iter().find(|job| job["name"] == "backup-proof").unwrap();
     assert_eq!(proof["failing"], 1);
 }
+
+#[tokio::test]
+async fn fetches_of_wal_at_once_wait_for_each_other() {
+    let office = Office::open().await;
+    office.append(3).await;
+    let (code, taken) = office.replay(&["backup", "run", "--log-only"]).await;
+    assert_eq!(code, 0, "{taken:#}");
+    let fetches = (0..4).map(|_| office.replay(&["backup", "wal"]));
+    for (code, fetched) in futures::future::join_all(fetches).await {
+        assert_eq!(code, 0, "{fetched:#}");
+    }
+    let unfinished = std::fs::read_dir(office.backups().join("wal")).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "partial")
+    });
+    assert!(unfinished.count() <= 1, "only the segment that is still written to");
+    let head = office.append(1).await;
+    assert_eq!(office.replay(&["backup", "wal"]).await.0, 0);
+    let to = office.folder.path().join("restored");
+    let (code, restored) = office.replay(&["backup", "restore", "--to", to.to_str().unwrap()]).await;
+    assert_eq!((code, &restored["head"]), (0, &json!(head)), "{restored:#}");
+}

@@ -12,8 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// What a lost server costs at most when nothing else holds its last events.
 const RPO: Duration = Duration::from_secs(300);
 
-/// One of the commands of `replay backup`, by the clock. They share the slot and the folder, so at
-/// most one of them runs.
+/// One of the commands of `replay backup`, by the clock.
 struct Backup<'a> {
     what: What,
     context: Context<'a>,
@@ -62,7 +61,12 @@ impl Job for Backup<'_> {
     }
 
     fn group(&self) -> &'static str {
-        "backup"
+        match self.what {
+            // Goes on while a base backup takes its hours, or a lost server would cost as much.
+            What::Wal => "backup-wal",
+            // They read and remove the same folders.
+            What::Take | What::Prove | What::Prune => "backup",
+        }
     }
 
     fn work<'a>(&'a self, _: &'a Lease) -> JobFuture<'a> {
