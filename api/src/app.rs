@@ -10,17 +10,17 @@ use eventstore::{
     relay::RelayStats,
     seal::Sealer,
     stream::StreamClient,
-    subscription::{Positions, Stats},
+    subscription::{Positions, Reads, Stats},
 };
 use kernel::{Clock, Position};
 use projections::{
+    cache::Cache,
     search::{Engines, outside::FeederStats},
     weave::{
         account_map::AccountMap,
         hot_views::{HotRedis, HotStats, RecentActs},
     },
 };
-use sqlx::PgPool;
 
 use crate::{
     audit::Signers,
@@ -37,10 +37,11 @@ pub struct App {
     pub signers: Signers,
     pub lanes: Lanes,
     pub log: LogPool,
-    /// What queries read from; may be a replica.
-    pub reads: PgPool,
+    /// What queries read from: the primary, or a replica.
+    pub reads: Reads,
     pub keys: Arc<dyn KeyStore>,
     pub sealer: Sealer,
+    /// Of the primary.
     pub positions: Positions,
     /// Who answers searches.
     pub search: Engines,
@@ -58,6 +59,8 @@ pub struct App {
     /// The accounts on the map, when this process answers queries.
     pub account_map: Option<AccountMap>,
     pub hot: Hot,
+    /// Answers that many ask for.
+    pub cache: Cache,
     pub registry: prometheus::Registry,
     pub openapi: bytes::Bytes,
 }

@@ -6,6 +6,7 @@
 //! - [`canonical`]: canonical form and hashes of stored events;
 //! - [`stream`]: JetStream, relay and tail; [`subscription`]: the runtime of projections;
 //! - [`salvage`]: what the stream holds and a promoted server has lost, brought back;
+//! - [`jobs`]: work by the clock, each by one process at a time;
 //! - [`reactor`]: where reactors are, and what comes next for them;
 //! - [`keys`] and [`seal`]: the subject keys and the sealing of personal fields.
 
@@ -16,6 +17,7 @@ pub mod cqrs;
 pub mod epoch;
 mod error;
 pub mod generation;
+pub mod jobs;
 pub mod keys;
 pub mod log;
 mod migrate;

@@ -3,6 +3,7 @@
 //! - [`weave`]: node and account, on the map and on their pages;
 //! - [`audit`]: where in the log something is, for auditors;
 //! - [`search`]: engines that find nodes by their words;
+//! - [`cache`]: answers that many ask for, kept for a moment;
 //! - [`geo`]: boxes of coordinates and the index ranges that cover them;
 //! - [`Sealed`]: the only form in which a row holds personal data;
 //! - [`Page`], [`MapCursor`], [`ReadError`]: what every query answers with.
@@ -12,6 +13,7 @@
 
 mod array_literal;
 pub mod audit;
+pub mod cache;
 mod copy;
 mod cursor;
 mod error;

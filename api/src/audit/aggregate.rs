@@ -62,7 +62,7 @@ async fn folded(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let what = format!("{name}/{id} at={}", params.get("at").unwrap_or("end"));
     let subject = (name.as_str() == "account").then_some(id);
     reader.reads_about(app, "audit.aggregate", subject, &what).await?;
-    let mut events = log::load_stream(&app.reads, id, 0).await?.events;
+    let mut events = log::load_stream(app.reads.primary(), id, 0).await?.events;
     events.truncate(up_to(&events, at)?);
     let last = events.last().filter(|last| last.aggregate_type == name);
     let last = last.ok_or_else(|| Problem::not_found("There was no such aggregate then."))?;

@@ -104,7 +104,7 @@ pub(super) const FILTERS: [&str; 9] =
 /// moment ago, and nothing that the index parked.
 pub(super) async fn found(app: &App, filter: &AuditFilter) -> Result<AuditPage, Problem> {
     if !filter.is_selective() || filter.aggregate_id.is_some() {
-        return Ok(audit_events(&app.reads, filter).await?);
+        return Ok(audit_events(app.reads.primary(), filter).await?);
     }
     let wanted = IndexFilter {
         aggregate_type: filter.aggregate_type.clone(),
@@ -115,25 +115,25 @@ pub(super) async fn found(app: &App, filter: &AuditFilter) -> Result<AuditPage, 
         correlation: filter.correlation,
         causation: filter.causation,
     };
-    let page = match indexed(&app.reads, &wanted, filter.after, filter.limit + 1).await {
+    let page = match indexed(app.reads.primary(), &wanted, filter.after, filter.limit + 1).await {
         Ok(page) if !page.parked && page.position > filter.after => page,
         // Not built yet, or not whole: the log itself answers, in more steps.
-        Ok(_) | Err(ReadError::NotBuilt(_)) => return Ok(audit_events(&app.reads, filter).await?),
+        Ok(_) | Err(ReadError::NotBuilt(_)) => return Ok(audit_events(app.reads.primary(), filter).await?),
         Err(error) => return Err(error.into()),
     };
     let limit = usize::try_from(filter.limit).unwrap_or_default();
     let mut positions = page.positions;
     let full = positions.len() > limit;
     positions.truncate(limit);
-    let mut events = audit_events_at(&app.reads, &positions).await?;
+    let mut events = audit_events_at(app.reads.primary(), &positions).await?;
     if full {
         let scanned_to = positions.last().copied().unwrap_or(filter.after);
-        let head = log::head(&app.reads).await?.position;
+        let head = log::head(app.reads.primary()).await?.position;
         return Ok(AuditPage { events, scanned_to, has_more: true, head });
     }
     let rest = (filter.limit - events.len() as i64).max(1);
     let behind = AuditFilter { after: page.position, limit: rest, ..filter.clone() };
-    let tail = audit_events(&app.reads, &behind).await?;
+    let tail = audit_events(app.reads.primary(), &behind).await?;
     if events.len() == limit {
         // The page is full with what the index gave; what is behind it comes with the next.
         let has_more = page.position < tail.head;

@@ -63,7 +63,7 @@ async fn exported(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let reader = Reader::of(identity, parts)?;
     let query = parts.uri.query().unwrap_or_default();
     // Without a key nothing can be signed here: said before anything is read.
-    let signers = app.signers.load(&app.reads).await?;
+    let signers = app.signers.load(app.reads.primary()).await?;
     reader.reads(app, "audit.export", query).await?;
     let page = found(app, &filter).await?;
     let mut body = Vec::new();
@@ -87,7 +87,7 @@ async fn exported(app: &App, parts: &Parts) -> Result<Response, Problem> {
     );
     let mut note = SignedNote::unsigned(text);
     signers.keys.iter().for_each(|signer| signer.sign(&mut note));
-    let checkpoint = last_seal(&app.reads).await?.map(|seal| seal.note);
+    let checkpoint = last_seal(app.reads.primary()).await?.map(|seal| seal.note);
     line(&mut body, &Trailer { trailer: summary, note: note.to_string(), checkpoint })?;
     let mut response = Response::new(body.into());
     let headers = response.headers_mut();

@@ -73,9 +73,9 @@ async fn proven(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let reader = Reader::of(identity, parts)?;
     caught_up(app, &parts.headers, &["audit_index"]).await?;
     reader.reads(app, "audit.proof", &id.to_string()).await?;
-    let position = position_of(&app.reads, id).await?;
+    let position = position_of(app.reads.primary(), id).await?;
     let position = position.ok_or_else(|| Problem::not_found("The log has no such event."))?;
-    let proof: InclusionProof = prove(&app.reads, position, against).await.map_err(damaged)?;
+    let proof: InclusionProof = prove(app.reads.primary(), position, against).await.map_err(damaged)?;
     let tag = EntityTag::Read(proof.event.version, proof.size.cast_signed());
     answer(&parts.headers, &proof, tag, Caching::Never)
 }

@@ -36,7 +36,7 @@ async fn newest(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
     Reader::of(identity, parts)?;
-    let seal = last_seal(&app.reads).await?.ok_or_else(|| Problem::not_found("Nothing was signed yet."))?;
+    let seal = last_seal(app.reads.primary()).await?.ok_or_else(|| Problem::not_found("Nothing was signed yet."))?;
     Ok(bytes(seal.note, "text/plain; charset=utf-8", "no-cache"))
 }
 
@@ -55,11 +55,11 @@ async fn hashes(app: &App, parts: &Parts) -> Result<Response, Problem> {
     })?;
     Reader::of(identity, parts)?;
     let missing = || Problem::not_found("The tree has no such tile yet.");
-    let sealed = last_seal(&app.reads).await?.map_or(0, |seal| seal.size.cast_unsigned());
+    let sealed = last_seal(app.reads.primary()).await?.map_or(0, |seal| seal.size.cast_unsigned());
     if path.tile.width(sealed) < path.width {
         return Err(missing());
     }
-    let mut connection = app.reads.acquire().await.map_err(eventstore::StoreError::from)?;
+    let mut connection = app.reads.primary().acquire().await.map_err(eventstore::StoreError::from)?;
     let hashes = load_tile(&mut connection, path.tile, path.width).await.map_err(damaged)?;
     // A full tile never changes; neither does the beginning of one.
     let caching =
@@ -97,7 +97,7 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
     Reader::of(identity, parts)?;
-    let rows = audit_keys(&app.reads).await.map_err(damaged)?;
+    let rows = audit_keys(app.reads.primary()).await.map_err(damaged)?;
     let items = rows.into_iter().map(|row| AuditKeyDocument {
         key: row.key.to_string(),
         signs: row.signs_now,

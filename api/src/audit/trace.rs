@@ -82,8 +82,8 @@ async fn traced(app: &App, parts: &Parts) -> Result<Response, Problem> {
     caught_up(app, &parts.headers, &["audit_index"]).await?;
     reader.reads(app, "audit.trace", &format!("correlation={id} after={after}")).await?;
     let filter = IndexFilter { correlation: Some(id), ..IndexFilter::default() };
-    let found = indexed(&app.reads, &filter, after, MOST).await?;
-    let events = audit_events_at(&app.reads, &found.positions).await?;
+    let found = indexed(app.reads.primary(), &filter, after, MOST).await?;
+    let events = audit_events_at(app.reads.primary(), &found.positions).await?;
     if events.is_empty() && after == 0 {
         return Err(Problem::not_found("The log has nothing of this correlation."));
     }

@@ -15,6 +15,7 @@ use super::{
     migrate::migrate,
     parts::{self, Stops},
     places::{Others, Places, Wanted, find},
+    warm,
 };
 use crate::{
     app::{App, Hot},
@@ -24,7 +25,7 @@ use crate::{
     metrics::HttpMetrics,
     openapi,
     routes::all_routes,
-    settings::ServeSettings,
+    settings::{Role, ServeSettings},
 };
 
 /// Where lines for a waiting person go.
@@ -123,7 +124,7 @@ async fn up(
         clock,
         lanes: Lanes::new(databases::READS as usize),
         log: databases.commands.clone(),
-        reads: databases.reads.clone(),
+        reads: parts.reads,
         search: parts.search,
         feeders: parts.feeders,
         sealer: Sealer::new(Arc::clone(&keys)),
@@ -140,9 +141,13 @@ async fn up(
         stream: parts.stream,
         account_map: parts.account_map,
         hot: Hot { redis: parts.hot, recent: RecentActs::default(), stats: parts.hot_stats },
+        cache: parts.cache,
         registry,
         openapi: openapi::json(&collections).into(),
     });
+    if settings.roles.has(Role::Query) {
+        stops.tasks.spawn(warm::warm(Arc::clone(&app), stops.background.clone()));
+    }
     let (router, templates) = all_routes(&collections, &settings.roles).finish(app);
     Ok(Arc::new(Edge::new(router, templates, Arc::new(metrics))))
 }

@@ -25,7 +25,10 @@ const KEYS: u32 = 4;
 pub(super) struct Databases {
     pub commands: LogPool,
     pub background: LogPool,
+    /// Queries on the primary.
     pub reads: PgPool,
+    /// And on its replica, where there is one.
+    pub replica: Option<PgPool>,
     pub keys: PgKeyStore,
 }
 
@@ -65,13 +68,14 @@ pub(super) async fn open(places: &Places, kek: Kek) -> Result<Databases, BootErr
     }
     let commands = connect_log(places.log.app.clone(), COMMANDS).await?;
     let background = connect_log(places.log.app.clone(), BACKGROUND).await?;
-    let reads = places.reads.as_ref().unwrap_or(&places.log.app).clone();
-    let reads = pool(READS).connect_with(reads).await;
-    let reads = reads.map_err(|error| BootError::unreachable("DATABASE_READ_URL", &error))?;
+    let reads = pool(READS).connect_with(places.log.app.clone()).await;
+    let reads = reads.map_err(|error| BootError::unreachable("DATABASE_URL", &error))?;
+    // It was reached just now; from here on it may come and go.
+    let replica = places.reads.clone().map(|options| pool(READS).connect_lazy_with(options));
     let keys = pool(KEYS).connect_with(places.keys.app.clone()).await;
     let keys = keys.map_err(|error| BootError::unreachable("KEYS_DATABASE_URL", &error))?;
     let keys = PgKeyStore::connect(keys, Arc::new(kek), PgKeyStoreOptions::default()).await?;
-    Ok(Databases { commands, background, reads, keys })
+    Ok(Databases { commands, background, reads, replica, keys })
 }
 
 fn pool(connections: u32) -> PgPoolOptions {

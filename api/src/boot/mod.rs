@@ -28,6 +28,7 @@ mod reactors;
 mod running;
 mod sentinel;
 mod streams;
+mod warm;
 
 pub use build::{Progress, build, build_with};
 pub use error::BootError;

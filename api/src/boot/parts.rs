@@ -1,19 +1,20 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use commands::{Executor, ExecutorConfig, ExecutorDeps};
 use eventstore::{
     append::{Appender, AppenderConfig},
     audit::{Sealing, SealingConfig, SealingStats, SignerFolder},
+    jobs::{DropGenerations, Jobs, log_jobs},
     keys::KeyStore,
-    log::Upkeep,
     precedence::Precedence,
     relay::{Relay, RelayConfig, RelayStats},
     seal::Sealer,
     stream::StreamClient,
-    subscription::{Positions, Runner, RunnerOptions, Stats, stream_tail},
+    subscription::{Positions, Reads, Runner, RunnerOptions, Stats, stream_tail},
 };
 use kernel::Clock;
 use projections::{
+    cache::{self, Cache, VIEWS},
     search::{Engines, PostgresSearch, outside::Feeder as EngineFeeder},
     weave::{
         account_map::{AccountMap, Follower},
@@ -21,6 +22,7 @@ use projections::{
     },
 };
 use prometheus::Registry;
+use sqlx::postgres::PgPoolOptions;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -34,8 +36,11 @@ use super::{
 use crate::{
     app::EngineFeeding,
     metrics::SearchMetrics,
-    settings::{Role, ServeSettings},
+    settings::{Role, SecretText, ServeSettings},
 };
+
+/// The owner's one connection is closed between two jobs that need it.
+const OWNER_REST: Duration = Duration::from_secs(30);
 
 /// What runs in this process besides HTTP.
 pub(super) struct Parts {
@@ -50,10 +55,12 @@ pub(super) struct Parts {
     pub sentinels: Option<Sentinels>,
     pub reactors: Vec<Reacting>,
     pub positions: Positions,
+    pub reads: Reads,
     pub stream: Option<StreamClient>,
     pub account_map: Option<AccountMap>,
     pub hot: Option<HotRedis>,
     pub hot_stats: Option<HotStats>,
+    pub cache: Cache,
     pub search: Engines,
     pub feeders: Vec<EngineFeeding>,
 }
@@ -89,11 +96,13 @@ pub(super) async fn begin(
     };
     let hot = places.redis.as_ref().map(|url| HotRedis::open(url.expose())).transpose();
     let hot = hot.map_err(|_| BootError::Url("REDIS_URL", "redis://user:password@host:port"))?;
+    let positions = Positions::new(databases.reads.clone());
+    let reads = Reads::new(databases.reads.clone(), positions.clone(), databases.replica.clone());
     let outside = places.engines.open(&settings.search.search_namespace, &databases.reads)?;
     let metrics = SearchMetrics::new(registry).map_err(|error| BootError::Other(error.to_string()))?;
     let search = Engines::new(
         outside.clone(),
-        PostgresSearch::new(databases.reads.clone()),
+        PostgresSearch::reading(reads.clone()),
         databases.background.pg().clone(),
         metrics,
     );
@@ -107,11 +116,13 @@ pub(super) async fn begin(
         sealing: None,
         sentinels: None,
         reactors: Vec::new(),
-        positions: Positions::new(databases.reads.clone()),
+        reads,
+        positions,
         stream: relay_client.clone().or_else(|| tail_client.clone()),
         account_map: None,
         hot,
         hot_stats: None,
+        cache: Cache::new(&VIEWS, places.redis.as_ref().map(SecretText::expose)),
         search,
         feeders: Vec::new(),
     };
@@ -128,8 +139,12 @@ pub(super) async fn begin(
         parts.executor = Some(executor);
         parts.deps = Some(deps);
         parts.appender = Some(appender);
-        let upkeep = Upkeep::new(databases.background.pg().clone());
-        stops.tasks.spawn(upkeep.run(stops.background.clone()));
+        let mut jobs = log_jobs(Jobs::new(databases.background.pg().clone()));
+        if places.log.owner_known {
+            let owner = PgPoolOptions::new().max_connections(1).idle_timeout(OWNER_REST);
+            jobs = jobs.with(DropGenerations::new(owner.connect_lazy_with(places.log.owner.clone())));
+        }
+        stops.tasks.spawn(jobs.run(stops.background.clone()));
     }
     let committed = || parts.appender.as_ref().map(Appender::committed);
     let most = settings.precedence.commands_first.0;
@@ -154,10 +169,8 @@ pub(super) async fn begin(
             parts.projectors.push(runner.stats());
             stops.tasks.spawn(runner.run(stops.background.clone()));
         }
-        // A replica is behind what the runners have committed: then the replica itself is asked.
-        if places.reads.is_none() {
-            parts.positions = positions;
-        }
+        parts.positions = positions.clone();
+        parts.reads = parts.reads.told_by(positions);
         let sentinels = Sentinels::default();
         let watching = sentinels.clone().run(databases.background.pg().clone(), stops.background.clone());
         stops.tasks.spawn(watching);
@@ -188,6 +201,9 @@ pub(super) async fn begin(
     }
     if roles.has(Role::Query) {
         stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));
+        stops.tasks.spawn(parts.reads.clone().watch(stops.background.clone()));
+        let following = cache::Follower::new(parts.cache.clone(), parts.reads.clone());
+        stops.tasks.spawn(following.run(stops.background.clone()));
         let (map, keys) = (AccountMap::new(), Arc::new(databases.keys.clone()));
         let follower = Follower::new(map.clone(), databases.reads.clone(), Sealer::new(keys));
         parts.account_map = Some(map);

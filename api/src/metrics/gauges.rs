@@ -5,10 +5,11 @@ use projections::weave::hot_views::HotCondition;
 use prometheus::{Gauge, GaugeVec, Opts, Registry};
 use tokio::time::timeout;
 
+use super::{caches, jobs};
 use crate::app::App;
 
 /// A scrape must end even when the database does not answer; what it would say is then left out.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is read at the moment of the scrape.
 pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
@@ -59,6 +60,7 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         set("audit_checkpoints_total", "Checkpoints signed by this process.", sealing.seals() as f64)?;
     }
     reactors(app, into)?;
+    caches::collect(app, into)?;
     if let Some(stats) = &app.hot.stats {
         let hot = stats.snapshot();
         set("hot_views_lag_events", "Events not in Redis yet.", hot.lag as f64)?;
@@ -74,6 +76,7 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
     }
     engines(app, into).await?;
     projections(app, into).await?;
+    jobs::collect(app, into).await?;
     database(app, into).await
 }
 
@@ -157,10 +160,15 @@ async fn projections(app: &App, into: &Registry) -> Result<(), prometheus::Error
 async fn database(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
     let pools = GaugeVec::new(Opts::new("pool_connections", "Database connections."), &["pool", "state"])?;
     into.register(Box::new(pools.clone()))?;
-    for (name, pool) in [("log", app.log.pg()), ("reads", &app.reads)] {
+    for (name, pool) in [("log", app.log.pg()), ("reads", app.reads.primary())] {
         let idle = pool.num_idle() as f64;
         pools.with_label_values(&[name, "idle"]).set(idle);
         pools.with_label_values(&[name, "busy"]).set(f64::from(pool.size()) - idle);
+    }
+    if let Some(replica) = app.reads.replica() {
+        let usable = f64::from(u8::from(replica.usable));
+        one(into, "replica_usable", "1 while queries without Min-Position go to the replica.", usable)?;
+        one(into, "replica_lag_events", "Events the replica does not have.", replica.lag as f64)?;
     }
     if let Ok(Ok(head)) = timeout(PATIENCE, log::head(app.log.pg())).await {
         one(into, "log_head_position", "Last position given out.", head.position as f64)?;
@@ -168,6 +176,9 @@ async fn database(app: &App, into: &Registry) -> Result<(), prometheus::Error> {
     }
     if let Ok(Ok(left)) = timeout(PATIENCE, log::partitions_ahead(app.log.pg())).await {
         one(into, "log_positions_left", "Positions before the last partition is full.", left as f64)?;
+    }
+    if let Ok(Ok(Some(bytes))) = timeout(PATIENCE, log::backup_wal_kept(app.log.pg())).await {
+        one(into, "backup_wal_kept_bytes", "WAL the server keeps until a backup has fetched it.", bytes)?;
     }
     if let Ok(Ok(age)) = timeout(PATIENCE, log::wait_free_snapshot_age(app.log.pg())).await {
         one(into, "postgres_oldest_snapshot_seconds", "Age of the oldest snapshot anybody holds.", age)?;

@@ -1,7 +1,9 @@
 //! Numbers for operators, in Prometheus' text form.
 
+mod caches;
 mod gauges;
 mod http;
+mod jobs;
 mod scrape;
 mod search;
 

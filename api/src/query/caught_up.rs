@@ -3,30 +3,33 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use eventstore::subscription::Waited;
 use kernel::Position;
+use sqlx::PgPool;
 
 use crate::{app::App, http::min_position, problem::Problem};
 
 /// How long a query waits for its read model.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What a query may begin with.
+pub struct Caught {
+    /// The position that was asked for.
+    pub wanted: Option<Position>,
+    /// Where every read model of the answer is there: a replica, or the primary.
+    pub reads: PgPool,
+}
+
 /// Waits until every read model of an answer has seen `Min-Position`; without the header at once.
-/// Returns the position asked for.
 ///
 /// # Errors
 /// 400 malformed, 503 `not-caught-up`, 409 `position-lost`, 503 `overload`.
-pub async fn caught_up(
-    app: &App,
-    headers: &HeaderMap,
-    read_models: &[&str],
-) -> Result<Option<Position>, Problem> {
-    let Some(wanted) = min_position(headers)? else { return Ok(None) };
-    for read_model in read_models {
-        match app.positions.wait_for(read_model, wanted, PATIENCE).await {
-            Waited::Reached(_) => {}
-            Waited::TimedOut => return Err(Problem::not_caught_up()),
-            Waited::Lost => return Err(Problem::position_lost()),
-            Waited::TooManyWaiters => return Err(Problem::overload()),
-        }
+pub async fn caught_up(app: &App, headers: &HeaderMap, read_models: &[&str]) -> Result<Caught, Problem> {
+    let Some(wanted) = min_position(headers)? else {
+        return Ok(Caught { wanted: None, reads: app.reads.any().clone() });
+    };
+    match app.reads.at(read_models, wanted, PATIENCE).await {
+        Ok(reads) => Ok(Caught { wanted: Some(wanted), reads: reads.clone() }),
+        Err(Waited::Lost) => Err(Problem::position_lost()),
+        Err(Waited::TooManyWaiters) => Err(Problem::overload()),
+        Err(Waited::TimedOut | Waited::Reached(_)) => Err(Problem::not_caught_up()),
     }
-    Ok(Some(wanted))
 }

@@ -6,6 +6,7 @@ use axum::{
     },
     response::Response,
 };
+use bytes::Bytes;
 use kernel::Position;
 use projections::Page;
 use serde::Serialize;
@@ -68,15 +69,25 @@ pub fn answer<T: Serialize>(
     tag: EntityTag,
     caching: Caching,
 ) -> Result<Response, Problem> {
+    let body = if none_match(headers, tag) { Bytes::new() } else { json(document)? };
+    Ok(written(headers, body, tag, caching))
+}
+
+fn json<T: Serialize>(document: &T) -> Result<Bytes, Problem> {
+    let body = serde_json::to_vec(document).map_err(|error| {
+        tracing::error!(kind = ?error.classify(), "an answer could not be written as JSON");
+        Problem::internal()
+    })?;
+    Ok(body.into())
+}
+
+/// The answer with a body that was written before, or 304 when the caller has it already.
+pub fn written(headers: &HeaderMap, body: Bytes, tag: EntityTag, caching: Caching) -> Response {
     let mut response = if none_match(headers, tag) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
     } else {
-        let body = serde_json::to_vec(document).map_err(|error| {
-            tracing::error!(kind = ?error.classify(), "an answer could not be written as JSON");
-            Problem::internal()
-        })?;
         let mut response = Response::new(Body::from(body));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
@@ -90,7 +101,7 @@ pub fn answer<T: Serialize>(
             Caching::Never => "no-store",
         }),
     );
-    Ok(response)
+    response
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use eventstore::{StoreError, keys::KeyError, seal::OpenError};
-use projections::ReadError;
+use projections::{ReadError, cache::CacheError};
 
 use crate::problem::Problem;
 
@@ -15,30 +15,42 @@ fn is_transient(error: &sqlx::Error) -> bool {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        let error = match error {
-            ReadError::Log(error) => return error.into(),
-            error => error,
-        };
-        let away = match &error {
-            ReadError::NotBuilt(_) => true,
-            ReadError::Database(error) => is_transient(error),
-            ReadError::Keys(error) | ReadError::Open(OpenError::Keys(error)) => key_store_away(error),
-            ReadError::Engine(..) => true,
-            ReadError::Log(_) | ReadError::Open(_) | ReadError::Row(_) => false,
-        };
-        explained(away, &error)
+        read(&error)
     }
+}
+
+/// Every one of those who waited for the same answer gets it.
+impl From<CacheError> for Problem {
+    fn from(error: CacheError) -> Self {
+        read(error.reason())
+    }
+}
+
+fn read(error: &ReadError) -> Problem {
+    let away = match error {
+        ReadError::NotBuilt(_) => true,
+        ReadError::Database(error) => is_transient(error),
+        ReadError::Keys(error) | ReadError::Open(OpenError::Keys(error)) => key_store_away(error),
+        ReadError::Engine(..) => true,
+        ReadError::Log(error) => return stored(error),
+        ReadError::Open(_) | ReadError::Row(_) => false,
+    };
+    explained(away, error)
 }
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let away = match &error {
-            StoreError::Unavailable(_) | StoreError::Overloaded | StoreError::Fenced => true,
-            StoreError::Database(error) => is_transient(error),
-            StoreError::OutcomeUnknown | StoreError::Data { .. } | StoreError::Internal(_) => false,
-        };
-        explained(away, &error)
+        stored(&error)
     }
+}
+
+fn stored(error: &StoreError) -> Problem {
+    let away = match error {
+        StoreError::Unavailable(_) | StoreError::Overloaded | StoreError::Fenced => true,
+        StoreError::Database(error) => is_transient(error),
+        StoreError::OutcomeUnknown | StoreError::Data { .. } | StoreError::Internal(_) => false,
+    };
+    explained(away, error)
 }
 
 /// Only what waiting can help; a wrong key or a damaged row is a defect.

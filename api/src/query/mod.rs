@@ -7,7 +7,7 @@ mod failure;
 mod list;
 mod run;
 
-pub use caught_up::caught_up;
-pub use document::{Caching, ListDocument, PageDocument, answer};
+pub use caught_up::{Caught, caught_up};
+pub use document::{Caching, ListDocument, PageDocument, answer, written};
 pub use list::{cursor, id, limit, sentence};
 pub use run::run;

@@ -6,13 +6,16 @@ use axum::{
     response::Response,
 };
 use chrono::Datelike;
-use projections::weave::statistics::totals;
+use projections::{
+    cache::{CacheError, Made, STATS, document},
+    weave::statistics::totals,
+};
 
 use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, answer, caught_up, run},
+    query::{Caching, Caught, caught_up, run, written},
 };
 
 const STATISTICS: &str = "statistics";
@@ -26,9 +29,25 @@ pub async fn stats(State(app): State<Shared>, request: Request) -> Result<Respon
 async fn counted(app: &App, parts: &Parts) -> Result<Response, Problem> {
     app.verifier.identity_if_any(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
-    caught_up(app, &parts.headers, &[STATISTICS]).await?;
-    let totals = totals(&app.reads, app.clock.now()).await?;
+    let caught = caught_up(app, &parts.headers, &[STATISTICS]).await?;
+    let made = kept(app, caught).await?;
     // At midnight the same position gets another answer.
-    let tag = EntityTag::ListAt(totals.position, totals.today.num_days_from_ce().into());
-    answer(&parts.headers, &totals, tag, Caching::Revalidate)
+    let tag = EntityTag::ListAt(made.position, made.moment);
+    Ok(written(&parts.headers, made.body, tag, Caching::Revalidate))
+}
+
+/// The cached view of today.
+async fn kept(app: &App, Caught { wanted, reads }: Caught) -> Result<Made, CacheError> {
+    let now = app.clock.now();
+    let load = async move {
+        let totals = totals(&reads, now).await?;
+        let moment = totals.today.num_days_from_ce().into();
+        Ok(Made { position: totals.position, moment, body: document(&totals)?, keep: true })
+    };
+    app.cache.get(&STATS, now.date_naive().to_string(), wanted, load).await
+}
+
+/// So that the first who asks need not wait.
+pub async fn warm(app: &App) -> Result<(), CacheError> {
+    kept(app, Caught { wanted: None, reads: app.reads.any().clone() }).await.map(|_| ())
 }

@@ -92,15 +92,28 @@ async fn share<'a>(owner: &PgPool, target: &'a Target) -> Result<Share<'a>, Gene
     let standing =
         Standing::read(&mut connection, target.model.name(), target.generation, row.parked_revision).await?;
     drop(connection);
+    let rows = count_rows(owner, target).await?;
+    let modulus = modulus(&rows);
+    let keys = target.model.sample(modulus, rand::random::<u64>() % modulus);
+    Ok(Share { target, position: row.position, log, standing, rows, keys })
+}
+
+pub(super) async fn count_rows(
+    owner: &PgPool,
+    target: &Target,
+) -> Result<Vec<(&'static str, i64)>, GenerationError> {
     let mut rows = Vec::new();
     for &table in target.model.tables() {
         let sql = format!("select count(*) from {}.{table}", target.schema);
         rows.push((table, sqlx::query_scalar::<_, i64>(&sql).fetch_one(owner).await?));
     }
+    Ok(rows)
+}
+
+/// One key in so many is looked at.
+pub(super) fn modulus(rows: &[(&'static str, i64)]) -> u64 {
     let most = rows.iter().map(|(_, count)| count.unsigned_abs()).max().unwrap_or(0);
-    let modulus = SHARE.max(most / SAMPLE_ROWS);
-    let keys = target.model.sample(modulus, rand::random::<u64>() % modulus);
-    Ok(Share { target, position: row.position, log, standing, rows, keys })
+    SHARE.max(most / SAMPLE_ROWS)
 }
 
 /// One scan for all.
@@ -128,7 +141,7 @@ async fn fold(
 }
 
 /// The first difference between the sample and the generation.
-async fn compare(
+pub(super) async fn compare(
     owner: &PgPool,
     target: &Target,
     sample: &dyn KeySample,

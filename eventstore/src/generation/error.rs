@@ -23,6 +23,8 @@ pub enum GenerationError {
     Differs { projection: String, generation: i32, difference: String },
     #[error("this role may not see other sessions' snapshots; as a superuser: grant pg_read_all_stats to it")]
     BlindToSnapshots,
+    #[error("there is no state at position {until}: the log ends at {head}")]
+    NotYet { until: i64, head: i64 },
     #[error("interrupted; the next run goes on from here")]
     Interrupted,
 }

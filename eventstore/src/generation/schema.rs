@@ -10,16 +10,26 @@ pub(super) async fn create(
     model: &dyn ReadModel,
     schema: &str,
 ) -> Result<(), sqlx::Error> {
-    let before = format!("create schema {schema}; set local search_path to {schema}, public");
-    connection.execute(&*before).await?;
-    connection.execute(model.schema()).await?;
+    create_apart(connection, model, schema).await?;
     let after = format!(
-        "set local search_path to public; \
-         grant usage on schema {schema} to weltgewebe_runtime; \
+        "grant usage on schema {schema} to weltgewebe_runtime; \
          grant select, insert, update, delete on all tables in schema {schema} to weltgewebe_runtime; \
          grant usage on all sequences in schema {schema} to weltgewebe_runtime"
     );
     connection.execute(&*after).await?;
+    Ok(())
+}
+
+/// The same for nobody but the owner.
+pub(super) async fn create_apart(
+    connection: &mut PgConnection,
+    model: &dyn ReadModel,
+    schema: &str,
+) -> Result<(), sqlx::Error> {
+    let before = format!("create schema {schema}; set local search_path to {schema}, public");
+    connection.execute(&*before).await?;
+    connection.execute(model.schema()).await?;
+    connection.execute("set local search_path to public").await?;
     Ok(())
 }
 

@@ -47,3 +47,18 @@ pub async fn wait_free_snapshot_age(db: impl PgExecutor<'_>) -> Result<f64, Stor
     .fetch_one(db)
     .await?)
 }
+
+/// Bytes of WAL that the server keeps because a backup has not fetched them; `None` where no backup
+/// has ever been taken. A backup that has died fills the disk with it.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub async fn backup_wal_kept(db: impl PgExecutor<'_>) -> Result<Option<f64>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"select pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::float8 as "bytes?"
+           from pg_replication_slots where slot_name = 'weltgewebe_backup'"#
+    )
+    .fetch_optional(db)
+    .await?
+    .flatten())
+}

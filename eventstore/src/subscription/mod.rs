@@ -2,7 +2,8 @@
 //!
 //! - [`PostgresProjection`] is what a read model implements, [`Registry`] the set of them;
 //! - [`Runner`] feeds their live and retained generations, batch by batch;
-//! - [`Positions`] tells the query side how far they are, [`Stats`] the metrics;
+//! - [`Positions`] tells the query side how far they are, [`Stats`] the metrics; [`Reads`] where to
+//!   read: the primary, or a replica that is there already;
 //! - [`parked_events`], [`stale_keys`], [`any_stale`], [`retry_parked`] and [`skip_event`] deal with events that
 //!   cannot be applied;
 //! - [`sentinel_check`] compares what went through with what the log holds.
@@ -17,6 +18,7 @@ mod member;
 mod parked;
 pub(crate) mod pin;
 mod positions;
+mod reads;
 pub(crate) mod registry;
 pub(crate) mod rekey;
 pub(crate) mod retry;
@@ -34,6 +36,7 @@ pub use checkpoint::{Checkpoint, GenerationState, checkpoints};
 use groups::{advance_group, catch_up};
 pub use parked::{ParkedEvent, any_stale, parked_events, stale_keys};
 pub use positions::{Positions, ProjectionLag, Waited};
+pub use reads::{REPLICA_BEHIND, Reads, ReplicaCondition};
 pub use registry::{Boxed, Registry};
 pub use retry::{RetryError, RetryReport, retry_parked, skip_event};
 pub use runner::{Runner, RunnerOptions, Step};

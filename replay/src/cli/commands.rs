@@ -6,7 +6,7 @@ use super::{
     audit::AuditCommand,
     help,
     import::ImportCommand,
-    units::{Moment, Span},
+    units::{Moment, Span, Until},
 };
 
 #[derive(Debug, Subcommand)]
@@ -27,6 +27,9 @@ pub enum Command {
     /// Build read models anew from the log while the present ones serve, then switch.
     #[command(after_help = help::REBUILD)]
     Rebuild(RebuildArguments),
+    /// Read models as of the past, made by `rebuild --until`: list, drop.
+    #[command(subcommand)]
+    Past(PastCommand),
     /// Go back to the generation of a read model that was live before the last rebuild.
     #[command(after_help = help::ROLLBACK)]
     Rollback {
@@ -55,6 +58,9 @@ pub enum Command {
     /// Backups of the log and the key store: take, list, prove, prune, restore.
     #[command(subcommand)]
     Backup(BackupCommand),
+    /// Work by the clock: how it goes, do one now, do what is due.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// Rehearse a disaster on private servers: kill, promote, salvage, rebuild, check.
     #[command(after_help = help::DRILL)]
     Drill(DrillArguments),
@@ -98,6 +104,26 @@ pub struct RebuildArguments {
     /// All of them, with one scan of the log.
     #[arg(long, conflicts_with = "names")]
     pub all: bool,
+    /// As the log was then, beside everything else: a position, or a time as 2026-09-23T14:05:00Z.
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub until: Option<Until>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PastCommand {
+    /// Show the read models as of the past that there are.
+    #[command(after_help = help::PAST_LIST)]
+    List,
+    /// Drop one.
+    #[command(after_help = help::PAST_DROP)]
+    Drop {
+        /// The read model.
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Its position, as `list` shows it.
+        #[arg(value_name = "POSITION")]
+        position: i64,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -245,6 +271,31 @@ pub enum BackupCommand {
     /// Restore the log to a folder, up to a moment or to the end of the WAL.
     #[command(after_help = help::BACKUP_RESTORE)]
     Restore(RestoreArguments),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum JobsCommand {
+    /// Show every job: when it last succeeded, when it is due, what it said.
+    #[command(after_help = help::JOBS_LIST)]
+    List {
+        #[command(flatten)]
+        options: BackupOptions,
+    },
+    /// Do one job now, due or not, unless somebody does it already.
+    #[command(after_help = help::JOBS_RUN)]
+    Run {
+        /// The job, as `list` shows it.
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        options: BackupOptions,
+    },
+    /// Do what is due until it is stopped; backups are done here and nowhere else.
+    #[command(after_help = help::JOBS_SERVE)]
+    Serve {
+        #[command(flatten)]
+        options: BackupOptions,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -28,6 +28,7 @@ What to do when …
   failover or a restored backup            replay epoch advance --reason \"…\"
   an e-mail address is taken by nobody     replay reservations rebuild
   somebody asks what can be proven         replay audit verify
+  a job is overdue or fails                replay jobs list, then replay jobs run <name>
 ",
     exit_codes!("a difference, a miss, a refusal by rule"),
     "\nReference: `replay <command> --help`."
@@ -71,9 +72,15 @@ The views in Redis (hot_views) are built the same way; of them only the new gene
 Search engines (typesense, meilisearch) fill a collection or index beside, compare it, and switch.
 Interrupted or killed, the same command goes on where it stopped.
 
+With --until it builds read models of Postgres as they were at a position or a moment, in schemas of
+their own that the application cannot read: for auditors and for finding out what went wrong. Nothing
+that lives is touched. `replay past` lists and drops them.
+
 Examples:
   replay rebuild node_page
   replay rebuild --all
+  replay rebuild node_page --until 4711
+  replay rebuild --all --until 2026-09-23T14:05:00Z
 ",
     exit_codes!("the new generation does not agree with the log, nothing was switched")
 );
@@ -288,4 +295,61 @@ Examples:
   replay backup restore --to ./restored/postgres-log --until 2026-09-23T14:05:00Z
 ",
     exit_codes!("not used")
+);
+
+pub const JOBS_LIST: &str = concat!(
+    "\
+Reads only. Jobs that no process has asked for yet are `never`. All times are UTC.
+
+Examples:
+  replay jobs list
+  replay jobs list --json | jq '.jobs[] | select(.failing > 0)'
+",
+    exit_codes!("not used")
+);
+
+pub const JOBS_RUN: &str = concat!(
+    "\
+The job is leased as by any other process: the next regular run is a period from now.
+
+Examples:
+  replay jobs run receipts
+  replay jobs run backup
+",
+    exit_codes!("the job failed, or somebody does it at this moment")
+);
+
+pub const JOBS_SERVE: &str = concat!(
+    "\
+Does every job when it is due: those of `api` as well, whoever is first, and the backups, which
+need the owner's URLs and the programs of PostgreSQL. Any number may run, on several machines with
+one BACKUP_DIR; one does each job.
+
+Examples:
+  replay jobs serve
+  BACKUP_DIR=/backups BACKUP_OFFSITE='rsync -a \"$BACKUP_PATH\" elsewhere:' replay jobs serve --log info
+",
+    exit_codes!("not used")
+);
+
+pub const PAST_LIST: &str = concat!(
+    "\
+Reads only. The application neither feeds nor reads them; personal fields are the same ciphertext as
+everywhere, so what was erased since then is erased here as well.
+
+Examples:
+  replay rebuild node_page --until 4711
+  replay past list
+",
+    exit_codes!("not used")
+);
+
+pub const PAST_DROP: &str = concat!(
+    "\
+Also drops what an interrupted build has left behind.
+
+Examples:
+  replay past drop node_page 4711
+",
+    exit_codes!("there is none")
 );

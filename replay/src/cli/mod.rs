@@ -11,13 +11,14 @@ mod units;
 pub use audit::{AuditCommand, AuditKeysCommand, AuditPlace};
 use clap::Parser;
 pub use commands::{
-    AdvanceArguments, BackupCommand, BackupOptions, Command, DrillArguments, EpochCommand, ParkedCommand,
-    RebuildArguments, ReservationsCommand, RestoreArguments, SalvageArguments, Scenario, StreamCommand,
+    AdvanceArguments, BackupCommand, BackupOptions, Command, DrillArguments, EpochCommand, JobsCommand,
+    ParkedCommand, PastCommand, RebuildArguments, ReservationsCommand, RestoreArguments, SalvageArguments,
+    Scenario, StreamCommand,
 };
 pub use common::{Common, LogFormat, SecretUrl};
 pub use import::{ImportArguments, ImportCommand};
 pub use stream_policy::StreamPolicy;
-pub use units::{Moment, Span};
+pub use units::{Moment, Span, Until};
 
 /// Looks after the log, its stream and its read models: status, verify, rebuild, and what to do after a failover.
 #[derive(Debug, Parser)]

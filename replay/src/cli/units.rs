@@ -23,6 +23,27 @@ impl FromStr for Moment {
     }
 }
 
+/// A state of the log: the position it ended at, or the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    Position(i64),
+    Time(DateTime<Utc>),
+}
+
+impl FromStr for Until {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().map(Self::Position).map_err(|_| "this position is too large");
+        }
+        text.parse::<Moment>()
+            .map(|moment| Self::Time(moment.0))
+            .map_err(|_| "write a position as 4711 or a time as 2026-09-23T14:05:00Z")
+    }
+}
+
 impl FromStr for Span {
     type Err = &'static str;
 
@@ -53,6 +74,15 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_of_the_past_is_a_position_or_a_moment() {
+        assert_eq!("4711".parse(), Ok(Until::Position(4711)));
+        assert!(matches!("2026-09-23T14:05:00Z".parse(), Ok(Until::Time(_))));
+        for bad in ["", "-1", "yesterday", "99999999999999999999", "4711.5"] {
+            assert!(bad.parse::<Until>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn spans_and_bytes_are_read_as_the_application_reads_them() {

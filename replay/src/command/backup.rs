@@ -50,7 +50,11 @@ struct Taken {
     wal_up_to: String,
 }
 
-async fn take(context: Context<'_>, options: &BackupOptions, log_only: bool) -> Result<Answer, Failure> {
+pub(super) async fn take(
+    context: Context<'_>,
+    options: &BackupOptions,
+    log_only: bool,
+) -> Result<Answer, Failure> {
     let folder = folder(context, options);
     let here = context.servers.data_dir();
     let mut taken = Vec::new();
@@ -81,7 +85,7 @@ async fn take(context: Context<'_>, options: &BackupOptions, log_only: bool) -> 
     Ok(Answer::new(&Taken { backups: taken, wal_segments, wal_up_to }).lines(lines))
 }
 
-async fn wal(context: Context<'_>, options: &BackupOptions) -> Result<Answer, Failure> {
+pub(super) async fn wal(context: Context<'_>, options: &BackupOptions) -> Result<Answer, Failure> {
     let folder = folder(context, options);
     let log = Server::log(context)?;
     let tools = tools_for(&context.servers.data_dir().join("postgres-log"))?;
@@ -140,7 +144,7 @@ struct Verified {
     proof: Proof,
 }
 
-async fn verify(
+pub(super) async fn verify(
     context: Context<'_>,
     options: &BackupOptions,
     name: Option<&str>,
@@ -194,7 +198,7 @@ async fn verify(
     Ok(Answer::new(&serde_json::json!({"backups": verified})).lines(lines).fine(fine))
 }
 
-fn prune(context: Context<'_>, options: &BackupOptions) -> Result<Answer, Failure> {
+pub(super) fn prune(context: Context<'_>, options: &BackupOptions) -> Result<Answer, Failure> {
     let folder = folder(context, options);
     let (keep, keys) = (options.backup_keep.0, options.backup_keys_keep.0);
     let pruned = backup::prune(&folder, Utc::now(), keep, keys)?;

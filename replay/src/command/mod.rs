@@ -7,8 +7,10 @@ mod engines;
 mod epoch;
 mod hot;
 mod import;
+mod jobs;
 mod names;
 mod parked;
+mod past;
 mod rebuild;
 mod reservations;
 mod salvage;
@@ -22,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Answer, Cli, Failure,
     cli::{
-        AuditCommand, BackupCommand, Command, EpochCommand, ImportCommand, ParkedCommand,
+        AuditCommand, BackupCommand, Command, EpochCommand, ImportCommand, JobsCommand, ParkedCommand,
+        PastCommand, RebuildArguments,
         ReservationsCommand, StreamCommand,
     },
     servers::{Need, Servers},
@@ -66,12 +69,14 @@ const fn need(command: &Command) -> Need {
             Need::LOG_AND_KEYS
         }
         Command::Import(_) => Need::LOG,
+        Command::Rebuild(RebuildArguments { until: Some(_), .. }) => Need::LOG,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
         Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
             Need::LOG_AND_KEYS
         }
-        Command::Backup(_) | Command::Audit(_) => Need::LOG,
-        Command::Rollback { .. } | Command::Parked(_) | Command::Drill(_) => Need::LOG,
+        Command::Jobs(JobsCommand::Run { .. } | JobsCommand::Serve { .. }) => Need::LOG_AND_KEYS,
+        Command::Backup(_) | Command::Jobs(_) | Command::Audit(_) => Need::LOG,
+        Command::Rollback { .. } | Command::Parked(_) | Command::Past(_) | Command::Drill(_) => Need::LOG,
     }
 }
 
@@ -79,6 +84,11 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
     match command {
         Command::Status => status::run(context).await,
         Command::Verify { names, repair } => verify::run(context, names, *repair).await,
+        Command::Rebuild(RebuildArguments { names, until: Some(until), .. }) => {
+            past::build(context, names, *until).await
+        }
+        Command::Past(PastCommand::List) => past::list(context).await,
+        Command::Past(PastCommand::Drop { name, position }) => past::drop(context, name, *position).await,
         Command::Rebuild(arguments) => rebuild::run(context, arguments).await,
         Command::Rollback { name } => rebuild::rollback(context, name).await,
         Command::Stream(StreamCommand::Verify { from, to }) => stream::verify(context, *from, *to).await,
@@ -92,6 +102,7 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
         Command::Audit(command) => audit::run(context, command).await,
         Command::Import(command) => import::run(context, command).await,
         Command::Backup(command) => backup::run(context, command).await,
+        Command::Jobs(command) => jobs::run(context, command).await,
         Command::Drill(arguments) => drill::run(arguments, context.screen, context.stop).await,
         Command::Epoch(EpochCommand::Status) => epoch::status(context).await,
         Command::Epoch(EpochCommand::Advance(arguments)) => epoch::advance(context, arguments).await,

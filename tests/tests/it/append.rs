@@ -186,13 +186,13 @@ async fn a_window_that_has_ended_begins_anew_and_upkeep_deletes_its_row() {
         panic!("not refused")
     };
     assert!(left.as_secs() <= 60 && left.as_millis() > 0, "{left:?}");
-    let upkeep = eventstore::log::Upkeep::new(store.env.log.pg().clone());
-    assert_eq!(upkeep.step().await.unwrap().windows, 0, "it has not ended");
+    let windows = || eventstore::log::expire_windows(store.env.log.pg());
+    assert_eq!(windows().await.unwrap(), 0, "it has not ended");
     let age = "update reservations set expires_at = expires_at - interval '10 minutes'";
     sqlx::query(age).execute(&store.env.owner_pool).await.unwrap();
     committed(store.appender.append(one(1)).await);
     sqlx::query(age).execute(&store.env.owner_pool).await.unwrap();
-    assert_eq!(upkeep.step().await.unwrap().windows, 1);
+    assert_eq!(windows().await.unwrap(), 1);
     let rows: i64 = sqlx::query_scalar("select count(*) from reservations")
         .fetch_one(&store.env.owner_pool)
         .await

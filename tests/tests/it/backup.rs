@@ -187,3 +187,99 @@ async fn a_backup_of_a_log_that_was_tampered_with_is_not_proven() {
     assert_eq!(code, 2);
     assert!(broken["error"].as_str().unwrap().contains("pg_verifybackup"), "{broken:#}");
 }
+
+#[tokio::test]
+async fn by_the_clock_backups_are_taken_fetched_proven_and_pruned() {
+    let office = Office::open().await;
+    assert_eq!(eventstore::log::backup_wal_kept(&office.owner).await.unwrap(), None, "no backup yet");
+    let (code, early) = office.replay(&["jobs", "run", "backup-proof"]).await;
+    assert!(code == 1 && early["error"].as_str().unwrap().contains("there is no backup"), "{early:#}");
+    let head = office.append(20).await;
+
+    let endpoints = office.cluster.endpoints();
+    let mut serving = Command::new(binary("replay"))
+        .args(["jobs", "serve"])
+        .env_clear()
+        .env("PATH", std::env::var("PATH").unwrap())
+        .env("DATA_DIR", office.folder.path())
+        .env("DATABASE_URL", &endpoints.database_url)
+        .env("OWNER_DATABASE_URL", &endpoints.owner_database_url)
+        .env("KEYS_DATABASE_URL", &endpoints.keys_database_url)
+        .env("KEYS_OWNER_DATABASE_URL", &endpoints.keys_owner_database_url)
+        .env("KEK_FILE", office.folder.path().join("kek"))
+        .env("BACKUP_DIR", office.backups())
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .spawn()
+        .unwrap();
+    // The failed one is due in a minute by its own rule; here somebody asks for it sooner.
+    let sooner =
+        "update scheduled_jobs set due_at = clock_timestamp() where job = 'backup-proof' and failing > 0
+                  and exists (select from scheduled_jobs where job = 'backup' and runs > 0)";
+    let mut listed = json!(null);
+    for _ in 0..600 {
+        sqlx::query(sooner).execute(&office.owner).await.unwrap();
+        listed = office.replay(&["jobs", "list"]).await.1;
+        if listed["jobs"].as_array().unwrap().iter().all(|job| job["succeeded_at"].is_string()) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    let jobs = listed["jobs"].as_array().unwrap();
+    assert_eq!(jobs.len(), 8);
+    assert!(jobs.iter().all(|job| job["succeeded_at"].is_string() && job["failing"] == 0), "{listed:#}");
+    let said = |name: &str| jobs.iter().find(|job| job["name"] == name).unwrap()["said"].as_str().unwrap();
+    let whole = format!("a restored copy has all events up to {head}");
+    assert!(said("backup-proof").contains(&whole), "{}", said("backup-proof"));
+    assert!(said("backup-prune").contains("1 and 1 of the keys are kept"), "{}", said("backup-prune"));
+    let pid = serving.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(serving.wait().unwrap().code(), Some(0));
+
+    // What nobody fetches piles up, and is a number somebody can be woken by.
+    let before = eventstore::log::backup_wal_kept(&office.owner).await.unwrap().unwrap();
+    for _ in 0..2 {
+        sqlx::raw_sql(
+            "select pg_logical_emit_message(true, 'test', repeat('x', 1000000)); select pg_switch_wal()",
+        )
+        .execute(&office.owner)
+        .await
+        .unwrap();
+    }
+    let piled = eventstore::log::backup_wal_kept(&office.owner).await.unwrap().unwrap();
+    assert!(piled >= before + 16e6, "{before} {piled}");
+    let (code, fetched) = office.replay(&["jobs", "run", "backup-wal"]).await;
+    assert_eq!(code, 0, "{fetched:#}");
+    let fetched = eventstore::log::backup_wal_kept(&office.owner).await.unwrap().unwrap();
+    assert!(fetched < piled, "{piled} {fetched}");
+
+    // A backup that rots is told by its job, for as long as it is so.
+    let name = said("backup-proof").split_whitespace().nth(1).unwrap().trim_end_matches(':');
+    let version = office.backups().join("log").join(name).join("PG_VERSION");
+    std::fs::write(&version, "15\n\n").unwrap();
+    let (code, broken) = office.replay(&["jobs", "run", "backup-proof"]).await;
+    assert!(code == 1 && broken["error"].as_str().unwrap().contains("pg_verifybackup"), "{broken:#}");
+    let listed = office.replay(&["jobs", "list"]).await.1;
+    let proof = listed["jobs"].as_array().unwrap().iter().find(|job| job["name"] == "backup-proof").unwrap();
+    assert_eq!(proof["failing"], 1);
+}
+
+#[tokio::test]
+async fn fetches_of_wal_at_once_wait_for_each_other() {
+    let office = Office::open().await;
+    office.append(3).await;
+    let (code, taken) = office.replay(&["backup", "run", "--log-only"]).await;
+    assert_eq!(code, 0, "{taken:#}");
+    let fetches = (0..4).map(|_| office.replay(&["backup", "wal"]));
+    for (code, fetched) in futures::future::join_all(fetches).await {
+        assert_eq!(code, 0, "{fetched:#}");
+    }
+    let unfinished = std::fs::read_dir(office.backups().join("wal")).unwrap().filter(|entry| {
+        entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "partial")
+    });
+    assert!(unfinished.count() <= 1, "only the segment that is still written to");
+    let head = office.append(1).await;
+    assert_eq!(office.replay(&["backup", "wal"]).await.0, 0);
+    let to = office.folder.path().join("restored");
+    let (code, restored) = office.replay(&["backup", "restore", "--to", to.to_str().unwrap()]).await;
+    assert_eq!((code, &restored["head"]), (0, &json!(head)), "{restored:#}");
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eventstore::{append::Outcome, log::Upkeep};
+use eventstore::{append::Outcome, log::ensure_partitions};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
@@ -27,7 +27,6 @@ async fn small_partitions(env: &LogEnv, size: i64) {
 async fn appends_go_on_across_partitions_while_a_reader_holds_the_log_open() {
     let store = store().await;
     small_partitions(&store.env, 40).await;
-    let upkeep = Upkeep::new(store.env.log.pg().clone());
     let mut reader = sqlx::PgConnection::connect_with(&store.env.options).await.unwrap();
     let mut open = reader.begin_with("begin isolation level repeatable read").await.unwrap();
     sqlx::query("select count(*) from events").execute(&mut *open).await.unwrap();
@@ -36,7 +35,8 @@ async fn appends_go_on_across_partitions_while_a_reader_holds_the_log_open() {
     for version in 0..300 {
         if version % 30 == 0 {
             // Bounded only so that a failure ends: nothing here may wait for the reader.
-            let step = tokio::time::timeout(Duration::from_secs(20), upkeep.step()).await;
+            let step =
+                tokio::time::timeout(Duration::from_secs(20), ensure_partitions(store.env.log.pg())).await;
             step.expect("attaching waits for an open reader").unwrap();
         }
         let appended =
@@ -77,8 +77,8 @@ async fn two_keepers_at_once_make_each_partition_once() {
     small_partitions(&store.env, 10).await;
     let keepers: Vec<_> = (0..8)
         .map(|_| {
-            let upkeep = Upkeep::new(store.env.log.pg().clone());
-            tokio::spawn(async move { upkeep.step().await.unwrap().partitions })
+            let pool = store.env.log.pg().clone();
+            tokio::spawn(async move { ensure_partitions(&pool).await.unwrap() })
         })
         .collect();
     for _ in 0..25 {
@@ -87,7 +87,7 @@ async fn two_keepers_at_once_make_each_partition_once() {
     for keeper in keepers {
         keeper.await.unwrap();
     }
-    Upkeep::new(store.env.log.pg().clone()).step().await.unwrap();
+    ensure_partitions(store.env.log.pg()).await.unwrap();
     let row = sqlx::query(
         "select count(*) as n, count(distinct from_position) as d, max(to_position) as m from log_partitions",
     )
@@ -96,20 +96,4 @@ async fn two_keepers_at_once_make_each_partition_once() {
     .unwrap();
     assert_eq!(row.get::<i64, _>("n"), row.get::<i64, _>("d"));
     assert_eq!(row.get::<i64, _>("m"), 51, "the one being written and two ahead");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn old_receipts_are_swept_and_young_ones_stay() {
-    let store = store().await;
-    sqlx::raw_sql(
-        "insert into command_receipts
-         select sha256(int4send(n)), '', gen_random_uuid(), 1, 1, null,
-                now() - case when n <= 2500 then interval '73 hours' else interval '71 hours' end
-         from generate_series(1, 2600) n",
-    )
-    .execute(&store.env.owner_pool)
-    .await
-    .unwrap();
-    let done = Upkeep::new(store.env.log.pg().clone()).step().await.unwrap();
-    assert_eq!(done.receipts, 2500);
 }

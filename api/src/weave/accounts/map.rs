@@ -15,7 +15,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, PageDocument, answer, caught_up, run, sentence},
+    query::{Caching, Caught, ListDocument, PageDocument, answer, caught_up, run, sentence},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -38,15 +38,15 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let cursor = params.get("cursor").map(MapCursor::parse).transpose();
     let cursor = cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?;
     let map = app.account_map.as_ref().ok_or_else(Problem::unavailable)?;
-    let wanted = caught_up(app, &parts.headers, &[SOURCE]).await?;
+    let Caught { wanted, .. } = caught_up(app, &parts.headers, &[SOURCE]).await?;
     if let Some(wanted) = wanted
         && !map.wait_for(wanted, PATIENCE).await
     {
         return Err(Problem::not_caught_up());
     }
-    let page = accounts_in_bbox(&app.reads, &app.sealer, map, bbox, limit, cursor).await?;
+    let page = accounts_in_bbox(app.reads.primary(), &app.sealer, map, bbox, limit, cursor).await?;
     let ids = page.items.iter().map(|account| account.id.to_string()).collect();
-    let stale = is_stale(app, SOURCE, ids).await?;
+    let stale = is_stale(app.reads.primary(), SOURCE, ids).await?;
     refuse_stale(stale, wanted)?;
     let document = ListDocument {
         items: page.items,

@@ -19,7 +19,7 @@ use crate::{
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, answer, caught_up, run},
+    query::{Caching, Caught, answer, caught_up, run},
     weave::nodes::refuse_stale,
 };
 
@@ -47,16 +47,16 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let why = reason(&parts.headers)?;
     let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
-    let wanted = caught_up(app, &parts.headers, &[PAGE, THREADS, ACTIVITY]).await?;
+    let Caught { wanted, reads } = caught_up(app, &parts.headers, &[PAGE, THREADS, ACTIVITY]).await?;
     let rows = [(PAGE, id.to_string()), (THREADS, ThreadKey::Account { account: id }.to_string())];
-    let stale = any_stale(&app.reads, &rows).await?;
+    let stale = any_stale(&reads, &rows).await?;
     refuse_stale(stale, wanted)?;
     let viewer = identity.map_or_else(Viewer::default, |identity| Viewer {
         account: Some(identity.account),
         admin: identity.roles.admin,
     });
     let now = app.clock.now();
-    let account = account_detail(&app.reads, &app.sealer, id, viewer, now).await?;
+    let account = account_detail(&reads, &app.sealer, id, viewer, now).await?;
     let account = account.ok_or_else(|| Problem::not_found("There is no such account."))?;
     // An admin who sees somebody else's contact data is written down, before the answer.
     let reader = identity.filter(|identity| identity.account != id && account.address.is_some());

@@ -12,7 +12,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, answer, caught_up, cursor, id, limit, run},
+    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, id, limit, run},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -32,8 +32,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let filter = ActivityFilter { account: id(&params, "account")?, node: id(&params, "node")? };
     let limit = limit(&params)?;
     let cursor = cursor(&params, PositionCursor::parse)?;
-    let wanted = caught_up(app, &parts.headers, &[ACTIVITY, ACCOUNTS]).await?;
-    let page = recent_activity(&app.reads, &app.sealer, filter, limit, cursor).await?;
+    let Caught { wanted, reads } = caught_up(app, &parts.headers, &[ACTIVITY, ACCOUNTS]).await?;
+    let page = recent_activity(&reads, &app.sealer, filter, limit, cursor).await?;
     let keys = page.items.iter().flat_map(|item| {
         let node = match item.key {
             ActivityKey::Entry { conversation, .. } => Some(ActivityKey::Node { conversation }),
@@ -41,7 +41,7 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
         };
         [Some(item.key), node].into_iter().flatten()
     });
-    let stale = is_stale(app, ACTIVITY, keys.map(|key| key.to_string()).collect()).await?;
+    let stale = is_stale(&reads, ACTIVITY, keys.map(|key| key.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
     let tag = EntityTag::List(page.position);
     // Titles of people are personal.

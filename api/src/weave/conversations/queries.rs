@@ -14,7 +14,7 @@ use crate::{
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, answer, caught_up, cursor, limit, run},
+    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, limit, run},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -42,11 +42,11 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
     let limit = limit(&params)?;
     let cursor = cursor(&params, PositionCursor::parse)?;
-    let wanted = caught_up(app, &parts.headers, &[CONVERSATIONS, ACCOUNTS]).await?;
-    let found = messages_of(&app.reads, &app.sealer, id, limit, cursor).await?;
+    let Caught { wanted, reads } = caught_up(app, &parts.headers, &[CONVERSATIONS, ACCOUNTS]).await?;
+    let found = messages_of(&reads, &app.sealer, id, limit, cursor).await?;
     let shown = found.iter().flat_map(|list| &list.page.items).map(|message| message.id);
     let keys = shown.map(ConversationKey::Message).chain([ConversationKey::Conversation(id)]);
-    let stale = is_stale(app, CONVERSATIONS, keys.map(|key| key.to_string()).collect()).await?;
+    let stale = is_stale(&reads, CONVERSATIONS, keys.map(|key| key.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
     let found = found.ok_or_else(|| Problem::not_found("There is no such conversation."))?;
     let tag = EntityTag::List(found.page.position);

@@ -18,13 +18,14 @@ use projections::{
     },
 };
 use serde::Serialize;
+use sqlx::PgPool;
 
 use crate::{
     app::{App, Shared},
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, answer, caught_up, cursor, run, sentence},
+    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, run, sentence},
 };
 
 const MAP: &str = "node_map";
@@ -49,9 +50,9 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
     let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
     let cursor = cursor(&params, MapCursor::parse)?;
-    let wanted = caught_up(app, &parts.headers, &[MAP]).await?;
-    let page = nodes_in_bbox(&app.reads, bbox, &kinds, &tags, limit, cursor).await?;
-    let stale = is_stale(app, MAP, page.items.iter().map(|node| node.id.to_string()).collect()).await?;
+    let Caught { wanted, reads } = caught_up(app, &parts.headers, &[MAP]).await?;
+    let page = nodes_in_bbox(&reads, bbox, &kinds, &tags, limit, cursor).await?;
+    let stale = is_stale(&reads, MAP, page.items.iter().map(|node| node.id.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
     let tag = EntityTag::List(page.position);
     answer::<ListDocument<NodeShape>>(
@@ -81,17 +82,18 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     Params::parse(parts.uri.query(), &[])?;
     let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
-    let wanted = caught_up(app, &parts.headers, &[PAGE, ACCOUNTS, CONVERSATIONS, THREADS]).await?;
+    let Caught { wanted, reads } =
+        caught_up(app, &parts.headers, &[PAGE, ACCOUNTS, CONVERSATIONS, THREADS]).await?;
     let conversation = conversation_id(ConversationKind::Node, id);
     let rows = [
         (PAGE, id.to_string()),
         (CONVERSATIONS, ConversationKey::Conversation(conversation).to_string()),
         (THREADS, ThreadKey::Node { conversation }.to_string()),
     ];
-    let stale = any_stale(&app.reads, &rows).await?;
+    let stale = any_stale(&reads, &rows).await?;
     refuse_stale(stale, wanted)?;
     let now = app.clock.now();
-    let node = node_detail(&app.reads, &app.sealer, id, now).await?;
+    let node = node_detail(&reads, &app.sealer, id, now).await?;
     let node = node.ok_or_else(|| Problem::not_found("There is no such node."))?;
     let (version, position) = (node.node.version, node.position);
     let tag = match node.threads.is_empty() {
@@ -103,11 +105,11 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
 }
 
 /// Whether one of these rows waits for a parked event.
-pub(crate) async fn is_stale(app: &App, read_model: &str, keys: Vec<String>) -> Result<bool, Problem> {
+pub(crate) async fn is_stale(reads: &PgPool, read_model: &str, keys: Vec<String>) -> Result<bool, Problem> {
     if keys.is_empty() {
         return Ok(false);
     }
-    Ok(!stale_keys(&app.reads, read_model, &keys).await?.is_empty())
+    Ok(!stale_keys(reads, read_model, &keys).await?.is_empty())
 }
 
 /// Who asked for a position must not get a row that is behind it.

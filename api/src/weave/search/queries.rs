@@ -11,7 +11,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, PageDocument, answer, caught_up, run, sentence},
+    query::{Caching, Caught, ListDocument, PageDocument, answer, caught_up, run, sentence},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -50,12 +50,12 @@ async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
         cursor: cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?,
         at_least: 0,
     };
-    let wanted = caught_up(app, &parts.headers, &[MODEL]).await?;
+    let Caught { wanted, reads } = caught_up(app, &parts.headers, &[MODEL]).await?;
     let query = SearchQuery { at_least: wanted.unwrap_or_default(), ..query };
     let SearchPage { hits, engine } = app.search.search(&query).await?;
     // Whether the viewer may find private nodes is a row of the same read model.
     let rows = hits.items.iter().map(|hit| hit.node.id).chain(query.viewer);
-    let stale = is_stale(app, MODEL, rows.map(|id| id.to_string()).collect()).await?;
+    let stale = is_stale(&reads, MODEL, rows.map(|id| id.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
     let position = hits.position;
     let page = PageDocument { next_cursor: hits.next_cursor, has_more: hits.has_more };
@@ -90,8 +90,9 @@ async fn suggested(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let prefix = text(&params)?;
     let limit = params.number("limit", 1..=10)?.unwrap_or(10);
     let limit = u8::try_from(limit).map_err(|_| Problem::internal())?;
-    let wanted = caught_up(app, &parts.headers, &[MODEL]).await?.unwrap_or_default();
-    let Suggestions { titles, engine, position } = app.search.suggest(prefix, limit, wanted).await?;
+    let Caught { wanted, .. } = caught_up(app, &parts.headers, &[MODEL]).await?;
+    let Suggestions { titles, engine, position } =
+        app.search.suggest(prefix, limit, wanted.unwrap_or_default()).await?;
     let items = titles.into_iter().map(|title| Suggestion { title }).collect();
     let document = Suggested { items, position, engine, engine_position: position };
     answer(&parts.headers, &document, EntityTag::List(position), Caching::Revalidate)

@@ -16,7 +16,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, ListDocument, answer, caught_up, cursor, id, limit, run, sentence},
+    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, id, limit, run, sentence},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -74,9 +74,9 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     app.verifier.identity_if_any(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), &["bbox", "account", "node", "limit", "cursor"])?;
     let wanted = Wanted::read(&params)?;
-    let position = caught_up(app, &parts.headers, &[THREADS, ACCOUNTS]).await?;
+    let Caught { wanted: position, reads } = caught_up(app, &parts.headers, &[THREADS, ACCOUNTS]).await?;
     let now = app.clock.now();
-    let (pool, sealer) = (&app.reads, &app.sealer);
+    let (pool, sealer) = (&reads, &app.sealer);
     let page = match wanted {
         Wanted::InBox(bbox, limit, cursor) => threads_in_bbox(pool, sealer, bbox, now, limit, cursor).await,
         Wanted::OfAccount(account, limit, cursor) => {
@@ -85,7 +85,7 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
         Wanted::OfNode(node, limit, cursor) => threads_of_node(pool, sealer, node, now, limit, cursor).await,
     }?;
     let keys = page.items.iter().flat_map(ThreadShape::keys).chain(wanted.keys());
-    let stale = is_stale(app, THREADS, keys.map(|key| key.to_string()).collect()).await?;
+    let stale = is_stale(&reads, THREADS, keys.map(|key| key.to_string()).collect()).await?;
     refuse_stale(stale, position)?;
     let tag = match page.items.is_empty() {
         true => EntityTag::List(page.position),

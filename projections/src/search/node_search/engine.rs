@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use eventstore::{
     log,
-    subscription::{GenerationState, checkpoints},
+    subscription::{GenerationState, Reads, checkpoints},
 };
 use kernel::{Position, Projection};
 use sqlx::PgPool;
@@ -14,7 +16,19 @@ use crate::{
 /// Full text and trigrams in Postgres.
 #[derive(Debug, Clone)]
 pub struct PostgresSearch {
-    reads: PgPool,
+    reads: From,
+}
+
+#[derive(Clone)]
+enum From {
+    One(PgPool),
+    Either(Reads),
+}
+
+impl std::fmt::Debug for From {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("From")
+    }
 }
 
 pub(super) const ENGINE: &str = "postgres";
@@ -22,11 +36,39 @@ pub(super) const ENGINE: &str = "postgres";
 impl PostgresSearch {
     #[must_use]
     pub const fn new(reads: PgPool) -> Self {
-        Self { reads }
+        Self { reads: From::One(reads) }
     }
 
-    pub(super) const fn pool(&self) -> &PgPool {
-        &self.reads
+    /// Of a replica, while it is there.
+    #[must_use]
+    pub const fn reading(reads: Reads) -> Self {
+        Self { reads: From::Either(reads) }
+    }
+
+    fn pool(&self) -> &PgPool {
+        match &self.reads {
+            From::One(pool) => pool,
+            From::Either(reads) => reads.any(),
+        }
+    }
+
+    /// For what is written.
+    pub(super) fn primary(&self) -> &PgPool {
+        match &self.reads {
+            From::One(pool) => pool,
+            From::Either(reads) => reads.primary(),
+        }
+    }
+
+    /// Who asks for a position has waited for it: where it is not, the primary has it.
+    async fn pool_at(&self, position: Position) -> &PgPool {
+        match &self.reads {
+            From::Either(reads) if position > 0 => {
+                let there = reads.at(&[NodeSearch::NAME], position, Duration::ZERO).await;
+                there.unwrap_or_else(|_| reads.primary())
+            }
+            _ => self.pool(),
+        }
     }
 }
 
@@ -36,15 +78,20 @@ impl SearchEngine for PostgresSearch {
     }
 
     fn search<'a>(&'a self, query: &'a SearchQuery) -> EngineFuture<'a, SearchPage> {
-        Box::pin(queries::search(&self.reads, query))
+        Box::pin(async { queries::search(self.pool_at(query.at_least).await, query).await })
     }
 
-    fn suggest<'a>(&'a self, prefix: &'a str, limit: u8, _: Position) -> EngineFuture<'a, Suggestions> {
-        Box::pin(queries::suggest(&self.reads, prefix, limit))
+    fn suggest<'a>(
+        &'a self,
+        prefix: &'a str,
+        limit: u8,
+        at_least: Position,
+    ) -> EngineFuture<'a, Suggestions> {
+        Box::pin(async move { queries::suggest(self.pool_at(at_least).await, prefix, limit).await })
     }
 
     fn standing(&self) -> EngineFuture<'_, Standing> {
-        Box::pin(standing(&self.reads))
+        Box::pin(standing(self.pool()))
     }
 }
 

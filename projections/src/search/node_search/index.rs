@@ -15,7 +15,7 @@ use crate::{
 /// checkpoint, and a line that is refused parks its key. This is for what has no log behind it.
 impl SearchIndex for PostgresSearch {
     fn index<'a>(&'a self, generation: i32, lines: &'a [Line]) -> EngineFuture<'a, Vec<Result<(), Refused>>> {
-        Box::pin(index(self.pool(), generation, lines))
+        Box::pin(index(self.primary(), generation, lines))
     }
 }
 

@@ -261,7 +261,7 @@ pub async fn detect(site: &Site, screen: &Screen, stop: &CancellationToken) -> R
 }
 
 pub fn rebuild_all() -> Command {
-    Command::Rebuild(RebuildArguments { names: vec![], all: true })
+    Command::Rebuild(RebuildArguments { names: vec![], all: true, until: None })
 }
 
 pub const fn salvage() -> Command {

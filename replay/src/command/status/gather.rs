@@ -1,5 +1,6 @@
 use eventstore::{
     epoch::{self, EpochStatus, Standing},
+    jobs::{self, JobStanding},
     log,
     reactor::{ReactorCheckpoint, reactor_checkpoints},
     subscription::{Checkpoint, GenerationState, checkpoints, sentinel_check},
@@ -38,6 +39,8 @@ pub async fn gather(context: Context<'_>) -> Result<Report, Failure> {
         attention: Vec::new(),
     };
     report.attention = attention(&report, &standing);
+    let jobs = jobs::standing(pool).await?;
+    report.attention.extend(jobs.iter().filter_map(job_sentence));
     Ok(report)
 }
 
@@ -221,6 +224,27 @@ fn gap_sentence(gap: &Gap) -> String {
         (twice, _) => format!("got {} events more than the log has for it", count(-twice)),
     };
     format!("{name} generation {generation} {what} (replay rebuild {name})")
+}
+
+/// Fewer failures in a row are a bad moment of a server's.
+const FAILING: i32 = 3;
+
+fn job_sentence(job: &JobStanding) -> Option<String> {
+    let JobStanding { job: name, failing, overdue_seconds, .. } = job;
+    if *failing >= FAILING {
+        let said = job.said.as_deref().unwrap_or("it did not say why");
+        return Some(format!(
+            "the job {name} failed {failing} times in a row: {said} (replay jobs run {name})"
+        ));
+    }
+    // Two periods, and as long as another process waits for a dead one's lease.
+    let late = !job.running && *overdue_seconds > 2.0 * job.period_seconds + 120.0;
+    late.then(|| {
+        let since = age(*overdue_seconds);
+        format!(
+            "nobody does the job {name}, due for {since}: is a process there that does it? (replay jobs list)"
+        )
+    })
 }
 
 /// What an operator should know without reading the rest.

@@ -1,7 +1,7 @@
 //! A promoted replica is refused until an operator decides; what it lacks is named, never hidden.
 
 mod salvage;
-mod standby;
+pub mod standby;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -1,7 +1,9 @@
 //! Generations: a rebuild under load, the switch under readers, and what a verification finds.
 
+mod past;
 mod rebuild;
 mod speed;
+pub mod sweep;
 mod switch;
 mod verify;
 

@@ -13,6 +13,7 @@ mod queries;
 pub mod relevance;
 mod search;
 mod statistics;
+mod swaps;
 mod talk;
 mod threads;
 mod trending;

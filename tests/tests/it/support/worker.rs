@@ -107,6 +107,9 @@ fn worker_process() {
         match job.as_str() {
             "append" => append_for_ever(appender).await,
             "append-one" => append_one(appender).await,
+            "rebuild" => crate::generation::sweep::rebuild().await,
+            "rebuild-past" => crate::generation::sweep::rebuild_past().await,
+            "hold-a-job" => crate::jobs::hold_a_job().await,
             other => panic!("no job {other}"),
         }
     });
