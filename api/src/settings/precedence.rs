@@ -7,6 +7,6 @@ use super::Span;
 pub struct PrecedenceSettings {
     /// While commands fill the processors of this machine, relay and read models of this process
     /// pause, so long at most before they catch up; 0s: they never do.
-    #[arg(long, env = "COMMANDS_FIRST", default_value = "10s", value_name = "SPAN")]
+    #[arg(long, env = "COMMANDS_FIRST", default_value = "15s", value_name = "SPAN")]
     pub commands_first: Span,
 }
