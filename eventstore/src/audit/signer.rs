@@ -154,7 +154,7 @@ mod tests {
         assert!(folder.ids().unwrap().is_empty());
         let made = folder.create("log").unwrap();
         let id = made.public().id().to_string();
-        assert_eq!(folder.ids().unwrap(), [id.clone()]);
+        assert_eq!(folder.ids().unwrap(), std::slice::from_ref(&id));
         let path = folder.path().join(&id);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
 

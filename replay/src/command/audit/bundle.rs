@@ -1,4 +1,4 @@
-use std::{fs, io::Write, path::Path};
+use std::{fs, io::Write, os::unix::fs::MetadataExt, path::Path};
 
 use eventstore::audit::{self, Access, Bundle, note::PublicKey, record_access, store::audit_keys};
 use serde::Serialize;
@@ -41,10 +41,12 @@ pub async fn run(
     Ok(Answer::new(&Written { file: path.display().to_string(), position, size }).line(line))
 }
 
-/// Whoever is logged in here, as the system calls them.
+/// Whoever is logged in here, as the system calls them: what the environment says can be chosen,
+/// so the number stands beside it.
 fn login() -> String {
-    let known = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    known.filter(|name| !name.is_empty()).unwrap_or_else(|| "unknown".to_owned())
+    let name = std::env::var("USER").ok().filter(|name| !name.is_empty());
+    let uid = fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |own| own.uid().to_string());
+    format!("{} (uid {uid})", name.unwrap_or_else(|| "?".to_owned()))
 }
 
 /// Without any server.

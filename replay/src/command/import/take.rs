@@ -122,11 +122,11 @@ impl Taking {
                 }
             };
             let count = prepared.len() as i64;
-            if !self.report.dry_run {
-                if let Err(why) = self.append(&aggregate, version, prepared).await? {
-                    self.refuse(&aggregate, version + 1, why);
-                    return Ok(());
-                }
+            if !self.report.dry_run
+                && let Err(why) = self.append(&aggregate, version, prepared).await?
+            {
+                self.refuse(&aggregate, version + 1, why);
+                return Ok(());
             }
             self.report.events += count;
         }
