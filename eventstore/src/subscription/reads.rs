@@ -21,6 +21,8 @@ pub const REPLICA_BEHIND: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(250);
 /// A server that takes longer is as good as none.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long who asks for a position waits to hear whether the replica has it.
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Where queries read: a replica while it is there, of this log and not far behind, and the primary
 /// for everything else. Cheap to clone.
@@ -42,6 +44,19 @@ struct Replica {
     positions: Positions,
     usable: AtomicBool,
     seen: Mutex<Seen>,
+}
+
+impl Replica {
+    /// Whether it is there already: a replica that is behind cannot know what was lost.
+    async fn is_at(&self, read_models: &[&str], wanted: Position) -> bool {
+        for read_model in read_models {
+            let waited = self.positions.wait_for(read_model, wanted, Duration::ZERO).await;
+            if !matches!(waited, Waited::Reached(_)) {
+                return false;
+            }
+        }
+        true
+    }
 }
 
 #[derive(Default)]
@@ -111,13 +126,8 @@ impl Reads {
         patience: Duration,
     ) -> Result<&PgPool, Waited> {
         if let Some(replica) = self.usable() {
-            let mut there = true;
-            for read_model in read_models {
-                // Only whether it is there: a replica that is behind cannot know what was lost.
-                let waited = replica.positions.wait_for(read_model, wanted, Duration::ZERO).await;
-                there = there && matches!(waited, Waited::Reached(_));
-            }
-            if there {
+            // One that does not answer must not cost everybody the time of a connection.
+            if timeout(GLANCE, replica.is_at(read_models, wanted)).await.unwrap_or(false) {
                 return Ok(&replica.pool);
             }
         }
