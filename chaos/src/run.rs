@@ -83,7 +83,7 @@ fn leave(mut folder: TempDir, keep: bool) {
 fn seed() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     // Short enough to be typed again.
-    u64::from(since.subsec_nanos() / 1_000)
+    u64::from(since.subsec_micros())
 }
 
 /// Ctrl-C or SIGTERM ends the faults; once more ends everything.

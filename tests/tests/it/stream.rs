@@ -281,7 +281,7 @@ async fn re_publishing_everything_five_times_does_nothing() {
         let events = read_page(line.store.env.log.pg(), 0, PageLimit::REBUILD).await.unwrap();
         let encoder = Encoder::new(client.config(), &contexts());
         let (mut duplicates, mut refused) = (0, 0);
-        for event in events.last().filter(|_| window_ms.is_some()) {
+        if let (Some(event), Some(_)) = (events.last(), window_ms) {
             // Until the window is over even for the last one.
             let mut over = false;
             for _ in 0..200 {
