@@ -73,10 +73,7 @@ impl Executor {
 }
 
 impl Inner {
-    async fn run<A: Handler>(
-        self: &Arc<Self>,
-        asked: &Asked<A>,
-    ) -> Result<Answer, CommandError> {
+    async fn run<A: Handler>(self: &Arc<Self>, asked: &Asked<A>) -> Result<Answer, CommandError> {
         let hashes = self.key_hashes(&asked.request);
         let _turn = self.queues.turn(asked.request.aggregate_id).await;
         // A creating command expects nothing to be there; the append says if that was wrong.
@@ -136,7 +133,11 @@ impl Inner {
         };
         // An id that belongs to something else is as good as a missing one.
         let permitted = other.map_or(Ok(()), |(_, look)| {
-            if look.loaded.foreign { A::permits(&A::Reads::default()) } else { A::permits(&look.loaded.state) }
+            if look.loaded.foreign {
+                A::permits(&A::Reads::default())
+            } else {
+                A::permits(&look.loaded.state)
+            }
         });
         let target = &*target.loaded;
         let decided = Decided { target, context: &context, seen: &seen, asserts, hashes };

@@ -51,7 +51,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     refuse_stale(stale, wanted)?;
     let found = found.ok_or_else(|| Problem::not_found("There is no such conversation."))?;
     let tag = EntityTag::List(found.page.position);
-    let document = Listed { conversation: found.conversation, list: ListDocument::of(found.page, asked, stale) };
+    let document =
+        Listed { conversation: found.conversation, list: ListDocument::of(found.page, asked, stale) };
     // Contents and titles are personal.
     answer(&parts.headers, &document, tag, Caching::Never)
 }
