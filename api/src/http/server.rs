@@ -1,6 +1,6 @@
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{header::EXPECT, server::conn::http1, service::service_fn};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -12,7 +12,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::edge::{Edge, incoming};
+use super::{
+    edge::{Edge, incoming},
+    refusals::Refusals,
+};
 
 /// Bounds of the HTTP server.
 #[derive(Debug, Clone, Copy)]
@@ -116,9 +119,13 @@ fn connection(
     let service = service_fn(move |request| {
         let edge = Arc::clone(&edge);
         async move {
+            // Who waits to be told to go on has not sent a body that could be in the way.
+            let waits = request.headers().contains_key(EXPECT);
             let (request, leftover) = incoming(request);
             let response = edge.respond(request, from_here).await;
-            leftover.drain().await;
+            if !waits || leftover.begun() {
+                leftover.drain().await;
+            }
             Ok::<_, Infallible>(response)
         }
     });
@@ -127,7 +134,7 @@ fn connection(
         .header_read_timeout(limits.header_time)
         .max_headers(64)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Refusals::on(stream)), service);
     let served = graceful.watch(served);
     tokio::spawn(async move {
         // A client that goes away or sends no HTTP is no news.

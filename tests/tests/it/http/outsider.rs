@@ -1,5 +1,11 @@
 //! What somebody finds who reads the contract and tries the edges of it.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -109,4 +115,58 @@ async fn a_cursor_goes_on_with_the_question_it_came_from_and_no_other() {
     }
     let bound = api.request(Method::GET, "/v1/activity?limit=1&cursor=AgAAAAAAAAAB");
     assert_eq!(api.send(bound).await.status, 400, "a place without its question");
+}
+
+/// Sends these bytes and gives everything that comes back.
+fn said(api: &Api, bytes: &str) -> String {
+    let mut stream = TcpStream::connect(api.url.trim_start_matches("http://")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(bytes.as_bytes()).unwrap();
+    let mut answer = vec![];
+    // Whoever is refused may be cut off after the answer.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_request_gets_a_problem_too() {
+    let place = Installation::new().await;
+    let api = place.api().await;
+    let headers: String = (0..100).map(|number| format!("X-{number}: y\r\n")).collect();
+    for (name, bytes, status) in [
+        ("NUL in the path", "GET /a\0b HTTP/1.1\r\nHost: x\r\n\r\n".to_owned(), 400),
+        ("no HTTP", "hello\r\n\r\n".to_owned(), 400),
+        (
+            "two lengths",
+            "POST /v1/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_owned(),
+            400,
+        ),
+        ("a long path", format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(70_000)), 414),
+        ("many headers", format!("GET / HTTP/1.1\r\nHost: x\r\n{headers}\r\n"), 431),
+    ] {
+        let answer = said(&api, &bytes);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{name}: {answer}");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-type: application/problem+json"), "{name}: {answer}");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{name}: {answer}");
+        let problem: Value = serde_json::from_str(body).unwrap();
+        assert_eq!(problem["status"], status, "{name}: {answer}");
+    }
+    // The connection that a good request uses is none the worse.
+    assert_eq!(api.get("/health/live", "").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_before_sending_a_body_that_is_too_large_is_not_told_to_go_on() {
+    let place = Installation::new().await;
+    let api = place.api().await;
+    let id = Uuid::now_v7();
+    let head = format!(
+        "POST /v1/nodes/{id}/tie HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\n"
+    );
+    let answer = said(&api, &format!("{head}Content-Length: 300000\r\n\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    let answer =
+        said(&api, &format!("{head}Content-Length: 2\r\nContent-Type: application/json\r\n\r\n{{}}"));
+    assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 "), "{answer}");
 }
