@@ -36,10 +36,11 @@ pub(super) async fn handle<W: WireCommand>(
     let creates = super::collection::creates::<W>();
     let wire: W = parse(&body)?;
     let request = command_request(&parts, identity, &body, creates)?;
+    let depends_on = wire.depends_on();
     let command = CommandOf::<W>::try_from(wire);
     let _turn = app.lanes.turn(Lane::Commands).await?;
     let Some(executor) = &app.executor else { return Err(Problem::unknown_route()) };
-    let work = executor.execute::<W::Aggregate>(request, W::WORD, command);
+    let work = executor.execute_on::<W::Aggregate>(request, W::WORD, command, depends_on);
     respond(timeout(COMMAND_TIME, work).await.unwrap_or(Err(CommandError::OutcomeUnknown)))
 }
 

@@ -3,6 +3,7 @@ use domain::{Aggregate, Rejection};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// One command as a client writes it. The struct refuses unknown fields; `TryFrom` makes the
 /// domain's command out of it, or the rejection of a field (422).
@@ -18,6 +19,12 @@ pub trait WireCommand: DeserializeOwned + ToSchema + Send + 'static {
 
     /// A body that works.
     fn example() -> Value;
+
+    /// The other aggregate that the body names, known before its fields are checked: that it is
+    /// missing (404) is said before what is wrong with a field (422).
+    fn depends_on(&self) -> Option<Uuid> {
+        None
+    }
 }
 
 /// A refusal, for the documentation.

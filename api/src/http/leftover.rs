@@ -1,6 +1,9 @@
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,15 +21,15 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 ///
 /// A refusal is often given before the body was read. Closing the connection on unread bytes makes
 /// the kernel reset it, and the client, still sending, loses the answer.
-pub(super) struct SharedBody(Arc<Mutex<Incoming>>);
+pub(super) struct SharedBody(Arc<Mutex<Incoming>>, Arc<AtomicBool>);
 
 /// What the handler left of the body.
-pub(super) struct Leftover(Arc<Mutex<Incoming>>);
+pub(super) struct Leftover(Arc<Mutex<Incoming>>, Arc<AtomicBool>);
 
 impl SharedBody {
     pub fn new(body: Incoming) -> (Self, Leftover) {
-        let shared = Arc::new(Mutex::new(body));
-        (Self(Arc::clone(&shared)), Leftover(shared))
+        let (shared, begun) = (Arc::new(Mutex::new(body)), Arc::new(AtomicBool::new(false)));
+        (Self(Arc::clone(&shared), Arc::clone(&begun)), Leftover(shared, begun))
     }
 }
 
@@ -38,6 +41,7 @@ impl Body for SharedBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.1.store(true, Ordering::Relaxed);
         let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Pin::new(&mut *body).poll_frame(context)
     }
@@ -52,9 +56,14 @@ impl Body for SharedBody {
 }
 
 impl Leftover {
+    /// Whether the handler asked for any of it; `Expect: 100-continue` was answered then.
+    pub fn begun(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
+    }
+
     /// Reads on, within bounds, what the handler did not want.
     pub async fn drain(self) {
-        let mut body = SharedBody(self.0);
+        let mut body = SharedBody(self.0, self.1);
         if body.is_end_stream() {
             return;
         }

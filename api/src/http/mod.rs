@@ -8,6 +8,7 @@ mod headers;
 mod lanes;
 mod leftover;
 mod params;
+mod refusals;
 mod server;
 
 pub use body::{MAX_BODY, has_json_type, oversized, read_body};

@@ -34,6 +34,13 @@ impl<'q> Params<'q> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
     }
 
+    /// All that were given, in the order of their names.
+    pub fn sorted(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let mut all: Vec<_> = self.0.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+        all.sort_unstable();
+        all.into_iter()
+    }
+
     /// A comma list without blanks; empty when the parameter is absent.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use futures::FutureExt;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{header::EXPECT, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockFilter, SockRef};
 use tokio::{
@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::edge::{Edge, incoming};
+use super::{
+    edge::{Edge, incoming},
+    refusals::Refusals,
+};
 
 /// Bounds of the HTTP server.
 #[derive(Debug, Clone, Copy)]
@@ -148,9 +151,13 @@ async fn connection(
         busy.send_replace(true);
         let (edge, busy) = (Arc::clone(&edge), busy.clone());
         async move {
+            // Who waits to be told to go on has not sent a body that could be in the way.
+            let waits = request.headers().contains_key(EXPECT);
             let (request, leftover) = incoming(request);
             let response = edge.respond(request, from_here).await;
-            leftover.drain().await;
+            if !waits || leftover.begun() {
+                leftover.drain().await;
+            }
             busy.send_replace(false);
             Ok::<_, Infallible>(response)
         }
@@ -160,7 +167,7 @@ async fn connection(
         .header_read_timeout(limits.header_time)
         .max_headers(64)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Refusals::on(stream)), service);
     let mut served = pin!(served);
     // A client that goes away or sends no HTTP is no news.
     tokio::select! {

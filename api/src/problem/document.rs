@@ -106,6 +106,12 @@ impl Problem {
         &self.0.errors
     }
 
+    /// The document as bytes. Strings and numbers always serialise; an empty body would still
+    /// carry the status.
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.document()).unwrap_or_default()
+    }
+
     fn document(&self) -> ProblemDocument<'_> {
         let Parts { status, code, detail, errors, .. } = &*self.0;
         let mut title = code.replace('-', " ");
@@ -125,9 +131,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        // Strings and numbers always serialise; an empty body would still carry the status.
-        let body = serde_json::to_vec(&self.document()).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(Body::from(self.to_json()));
         *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

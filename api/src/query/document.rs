@@ -12,6 +12,7 @@ use projections::Page;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Asked;
 use crate::{
     http::{EntityTag, none_match},
     problem::Problem,
@@ -32,10 +33,11 @@ pub struct ListDocument<T> {
 
 impl<T> ListDocument<T> {
     #[must_use]
-    pub fn of(page: Page<T>, stale: bool) -> Self {
+    pub fn of(page: Page<T>, asked: Asked, stale: bool) -> Self {
+        let next_cursor = page.next_cursor.map(|cursor| asked.bind(&cursor));
         Self {
             items: page.items,
-            page: PageDocument { next_cursor: page.next_cursor, has_more: page.has_more },
+            page: PageDocument { next_cursor, has_more: page.has_more },
             position: page.position,
             stale,
         }

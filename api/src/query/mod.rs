@@ -9,5 +9,5 @@ mod run;
 
 pub use caught_up::{Caught, caught_up};
 pub use document::{Caching, ListDocument, PageDocument, answer, written};
-pub use list::{cursor, id, limit, sentence};
+pub use list::{Asked, id, limit, sentence};
 pub use run::run;

@@ -17,6 +17,15 @@ use super::{
 };
 use crate::{Answer, AnswerEvent, Caller, CommandError, CommandRequest, CommandWord, Handler};
 
+/// One command as it was asked for.
+struct Asked<A: Handler> {
+    request: CommandRequest,
+    word: CommandWord,
+    command: Result<A::Command, Rejection>,
+    /// The other aggregate it depends on.
+    other: Option<Uuid>,
+}
+
 /// One attempt's end: an answer, or "somebody else was faster, decide again".
 enum Attempt {
     Done(Result<Answer, CommandError>),
@@ -37,29 +46,40 @@ impl Executor {
         word: &str,
         command: Result<A::Command, Rejection>,
     ) -> Result<Answer, CommandError> {
+        let other = command.as_ref().ok().and_then(A::reads);
+        self.execute_on::<A>(request, word, command, other).await
+    }
+
+    /// Like [`Executor::execute`], for who knows what the command depends on even when its body is
+    /// rejected: that the other aggregate is missing (404) comes before the rejection (422).
+    ///
+    /// # Errors
+    /// As [`Executor::execute`].
+    pub async fn execute_on<A: Handler>(
+        &self,
+        request: CommandRequest,
+        word: &str,
+        command: Result<A::Command, Rejection>,
+        other: Option<Uuid>,
+    ) -> Result<Answer, CommandError> {
         let Some(word) = A::COMMANDS.iter().copied().find(|known| known.word == word) else {
             return Err(CommandError::Internal(format!("{} has no command {word}", A::TYPE)));
         };
         let inner = Arc::clone(&self.inner);
-        tokio::spawn(async move { inner.run::<A>(&request, word, &command).await })
+        tokio::spawn(async move { inner.run::<A>(&Asked { request, word, command, other }).await })
             .await
             .unwrap_or_else(|error| Err(CommandError::Internal(format!("the command's task: {error}"))))
     }
 }
 
 impl Inner {
-    async fn run<A: Handler>(
-        self: &Arc<Self>,
-        request: &CommandRequest,
-        word: CommandWord,
-        command: &Result<A::Command, Rejection>,
-    ) -> Result<Answer, CommandError> {
-        let hashes = self.key_hashes(request);
-        let _turn = self.queues.turn(request.aggregate_id).await;
+    async fn run<A: Handler>(self: &Arc<Self>, asked: &Asked<A>) -> Result<Answer, CommandError> {
+        let hashes = self.key_hashes(&asked.request);
+        let _turn = self.queues.turn(asked.request.aggregate_id).await;
         // A creating command expects nothing to be there; the append says if that was wrong.
-        let mut assume_missing = word.creates;
+        let mut assume_missing = asked.word.creates;
         for _ in 0..=self.config.retries {
-            match self.attempt::<A>(request, word, command, hashes, assume_missing).await? {
+            match self.attempt::<A>(asked, hashes, assume_missing).await? {
                 Attempt::Done(done) => return done,
                 Attempt::Again => {
                     assume_missing = false;
@@ -72,12 +92,11 @@ impl Inner {
 
     async fn attempt<A: Handler>(
         self: &Arc<Self>,
-        request: &CommandRequest,
-        word: CommandWord,
-        command: &Result<A::Command, Rejection>,
+        asked: &Asked<A>,
         hashes: Option<KeyHashes>,
         assume_missing: bool,
     ) -> Result<Attempt, CommandError> {
+        let Asked { request, word, command, other } = asked;
         let id = request.aggregate_id;
         let target = match self.cache.get::<A>(id) {
             None if assume_missing => Look { loaded: Arc::new(Loaded::default()), fresh: false },
@@ -91,7 +110,7 @@ impl Inner {
             seen.push(Seen { id: actor_id, version, fresh: actor.fresh });
             asserts.extend(actor_assert(actor_id, version, id));
         }
-        let other = match command.as_ref().ok().and_then(A::reads) {
+        let other = match *other {
             Some(other) => Some((other, self.look::<A::Reads>(other).await?)),
             None => None,
         };
@@ -112,22 +131,19 @@ impl Inner {
             aggregate_id: id,
             now: target.loaded.last_at.map_or(now, |last| now.max(last)),
         };
+        // An id that belongs to something else is as good as a missing one.
+        let permitted = other.map_or(Ok(()), |(_, look)| {
+            if look.loaded.foreign {
+                A::permits(&A::Reads::default())
+            } else {
+                A::permits(&look.loaded.state)
+            }
+        });
         let target = &*target.loaded;
         let decided = Decided { target, context: &context, seen: &seen, asserts, hashes };
-        match verdict(target, &context, request, word, command) {
+        match verdict(target, &context, request, *word, command, permitted) {
             Verdict::Events(events) => {
-                // An id that belongs to something else is as good as a missing one.
-                let permitted = other.map_or(Ok(()), |(_, look)| {
-                    if look.loaded.foreign {
-                        A::permits(&A::Reads::default())
-                    } else {
-                        A::permits(&look.loaded.state)
-                    }
-                });
-                if let Err(rejection) = permitted {
-                    return self.refuse(rejection.into(), &seen, hashes).await;
-                }
-                match self.plan(&target.state, target.version, &events, &context, request, word).await {
+                match self.plan(&target.state, target.version, &events, &context, request, *word).await {
                     Ok(plan) => self.commit(plan, decided, &events).await,
                     Err(rejected @ CommandError::Rejected(_)) => self.refuse(rejected, &seen, hashes).await,
                     Err(error) => Err(error),

@@ -1,5 +1,5 @@
 use domain::weave::account::Account;
-use domain::{Aggregate, CommunityRole, DecideContext, PlatformRoles, Principal, Rejection};
+use domain::{Aggregate, CommunityRole, DecideContext, PlatformRoles, Principal, Rejection, RejectionKind};
 use kernel::Version;
 use uuid::Uuid;
 
@@ -26,13 +26,15 @@ pub(super) fn principal(caller: Caller, actor: Option<&Account>) -> Principal {
 }
 
 /// The order of answers is the contract's: may not (403), is not there (404) or is there already
-/// (409), another version (412), a bad field (422), the rules (409).
+/// (409), another version (412), a bad field (422), the rules (409). What the command depends on may be missing
+/// or in a state that forbids it (`permitted`): the one is a 404 like the other, so is the 409.
 pub(super) fn verdict<A: Handler>(
     target: &Loaded<A>,
     context: &DecideContext,
     request: &CommandRequest,
     word: CommandWord,
     command: &Result<A::Command, Rejection>,
+    permitted: Result<(), Rejection>,
 ) -> Verdict<A> {
     let no = |rejection: Rejection| Verdict::No(rejection.into());
     if let Err(forbidden) = target.state.authorise(word.word, context) {
@@ -51,6 +53,11 @@ pub(super) fn verdict<A: Handler>(
     if target.version > 0 && word.creates {
         return no(Rejection::state("already-exists", format!("There is such a {} already.", A::TYPE)));
     }
+    if let Err(missing) = &permitted
+        && missing.kind == RejectionKind::Missing
+    {
+        return no(missing.clone());
+    }
     if let Some(expected) = request.if_match
         && expected != target.version
     {
@@ -62,7 +69,7 @@ pub(super) fn verdict<A: Handler>(
     };
     match target.state.decide(command, context) {
         Ok(events) if events.is_empty() => Verdict::Nothing,
-        Ok(events) => Verdict::Events(events),
+        Ok(events) => permitted.map_or_else(no, |()| Verdict::Events(events)),
         Err(rejection) => no(rejection),
     }
 }

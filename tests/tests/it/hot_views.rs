@@ -180,6 +180,26 @@ async fn two_feeders_at_once_have_one_effect_and_a_changed_score_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn feeders_that_overtake_each_other_build_nothing_anew() {
+    let (store, redis) = (store().await, redis_env().await);
+    let mut people = People::new(9);
+    people.acts(&store, 5).await;
+    let first = Fed::start(&redis, &store);
+    settled(&redis, &store).await;
+    let others = [(); 5].map(|()| Fed::start(&redis, &store));
+    // One at a time: a feeder has caught up after each, and the next event is news for all.
+    people.acts(&store, 600).await;
+    settled(&redis, &store).await;
+    agrees(&redis, &store).await;
+    assert_eq!(first.stats.snapshot().builds, 1);
+    for feeder in others {
+        assert_eq!(feeder.stats.snapshot().builds, 0);
+        feeder.end().await;
+    }
+    first.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_same_page_twice_has_one_effect_and_a_page_that_does_not_follow_has_none() {
     let (store, env) = (store().await, redis_env().await);
     let redis = HotRedis::open(&env.url()).unwrap();

@@ -15,7 +15,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, Caught, ListDocument, PageDocument, answer, caught_up, run, sentence},
+    query::{Asked, Caching, Caught, ListDocument, answer, caught_up, run, sentence},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -35,8 +35,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
         .map_err(|error| Problem::bad_parameter("bbox", sentence(&error)))?;
     let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
     let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
-    let cursor = params.get("cursor").map(MapCursor::parse).transpose();
-    let cursor = cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?;
+    let asked = Asked::of(parts, &params);
+    let cursor = asked.cursor(&params, MapCursor::parse)?;
     let map = app.account_map.as_ref().ok_or_else(Problem::unavailable)?;
     let Caught { wanted, .. } = caught_up(app, &parts.headers, &[SOURCE]).await?;
     if let Some(wanted) = wanted
@@ -48,13 +48,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let ids = page.items.iter().map(|account| account.id.to_string()).collect();
     let stale = is_stale(app.reads.primary(), SOURCE, ids).await?;
     refuse_stale(stale, wanted)?;
-    let document = ListDocument {
-        items: page.items,
-        page: PageDocument { next_cursor: page.next_cursor, has_more: page.has_more },
-        position: page.position,
-        stale,
-    };
     // Titles and places are personal; an erasure changes them without a position.
     let tag = EntityTag::List(page.position);
+    let document = ListDocument::of(page, asked, stale);
     answer::<ListDocument<AccountOnMap>>(&parts.headers, &document, tag, Caching::Never)
 }

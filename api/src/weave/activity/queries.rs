@@ -12,7 +12,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, id, limit, run},
+    query::{Asked, Caching, Caught, ListDocument, answer, caught_up, id, limit, run},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -31,7 +31,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let params = Params::parse(parts.uri.query(), &["account", "node", "limit", "cursor"])?;
     let filter = ActivityFilter { account: id(&params, "account")?, node: id(&params, "node")? };
     let limit = limit(&params)?;
-    let cursor = cursor(&params, PositionCursor::parse)?;
+    let asked = Asked::of(parts, &params);
+    let cursor = asked.cursor(&params, PositionCursor::parse)?;
     let Caught { wanted, reads } = caught_up(app, &parts.headers, &[ACTIVITY, ACCOUNTS]).await?;
     let page = recent_activity(&reads, &app.sealer, filter, limit, cursor).await?;
     let keys = page.items.iter().flat_map(|item| {
@@ -45,5 +46,5 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     refuse_stale(stale, wanted)?;
     let tag = EntityTag::List(page.position);
     // Titles of people are personal.
-    answer(&parts.headers, &ListDocument::of(page, stale), tag, Caching::Never)
+    answer(&parts.headers, &ListDocument::of(page, asked, stale), tag, Caching::Never)
 }

@@ -14,7 +14,7 @@ use crate::{
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, limit, run},
+    query::{Asked, Caching, Caught, ListDocument, answer, caught_up, limit, run},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -41,7 +41,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let id = parts.uri.path().rsplit('/').nth(1).and_then(parse_id);
     let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
     let limit = limit(&params)?;
-    let cursor = cursor(&params, PositionCursor::parse)?;
+    let asked = Asked::of(parts, &params);
+    let cursor = asked.cursor(&params, PositionCursor::parse)?;
     let Caught { wanted, reads } = caught_up(app, &parts.headers, &[CONVERSATIONS, ACCOUNTS]).await?;
     let found = messages_of(&reads, &app.sealer, id, limit, cursor).await?;
     let shown = found.iter().flat_map(|list| &list.page.items).map(|message| message.id);
@@ -50,7 +51,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     refuse_stale(stale, wanted)?;
     let found = found.ok_or_else(|| Problem::not_found("There is no such conversation."))?;
     let tag = EntityTag::List(found.page.position);
-    let document = Listed { conversation: found.conversation, list: ListDocument::of(found.page, stale) };
+    let document =
+        Listed { conversation: found.conversation, list: ListDocument::of(found.page, asked, stale) };
     // Contents and titles are personal.
     answer(&parts.headers, &document, tag, Caching::Never)
 }

@@ -1,5 +1,6 @@
 use domain::{Aggregate, weave::message::Message};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::wire::{EditMessage, PostMessage, TombstoneMessage};
 use crate::command::{Collection, ErrorDoc, WireCommand};
@@ -29,6 +30,10 @@ impl WireCommand for PostMessage {
 
     fn example() -> Value {
         json!({"conversation_id": "047c96f4-52a1-5b98-a1f7-62644ede3661", "content": "Moin! Wer bringt Kuchen mit?"})
+    }
+
+    fn depends_on(&self) -> Option<Uuid> {
+        Some(self.conversation_id)
     }
 }
 

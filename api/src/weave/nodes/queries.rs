@@ -25,7 +25,7 @@ use crate::{
     command::parse_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, run, sentence},
+    query::{Asked, Caching, Caught, ListDocument, answer, caught_up, run, sentence},
 };
 
 const MAP: &str = "node_map";
@@ -49,7 +49,8 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let (kinds, tags) = (params.set("kind")?, params.set("tag")?);
     let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
     let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
-    let cursor = cursor(&params, MapCursor::parse)?;
+    let asked = Asked::of(parts, &params);
+    let cursor = asked.cursor(&params, MapCursor::parse)?;
     let Caught { wanted, reads } = caught_up(app, &parts.headers, &[MAP]).await?;
     let page = nodes_in_bbox(&reads, bbox, &kinds, &tags, limit, cursor).await?;
     let stale = is_stale(&reads, MAP, page.items.iter().map(|node| node.id.to_string()).collect()).await?;
@@ -57,7 +58,7 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let tag = EntityTag::List(page.position);
     answer::<ListDocument<NodeShape>>(
         &parts.headers,
-        &ListDocument::of(page, stale),
+        &ListDocument::of(page, asked, stale),
         tag,
         Caching::Revalidate,
     )

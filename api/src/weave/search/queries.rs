@@ -11,7 +11,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, Caught, ListDocument, PageDocument, answer, caught_up, run, sentence},
+    query::{Asked, Caching, Caught, ListDocument, answer, caught_up, run, sentence},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -38,7 +38,7 @@ async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity_if_any(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), &["q", "kind", "tag", "near", "limit", "cursor"])?;
     let near = params.get("near").map(Near::parse).transpose();
-    let cursor = params.get("cursor").map(SearchCursor::parse).transpose();
+    let asked = Asked::of(parts, &params);
     let limit = params.number("limit", 1..=100)?.unwrap_or(20);
     let query = SearchQuery {
         text: text(&params)?.to_owned(),
@@ -47,7 +47,7 @@ async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
         near: near.map_err(|error| Problem::bad_parameter("near", sentence(&error)))?,
         viewer: identity.as_ref().map(|identity| identity.account),
         limit: u16::try_from(limit).map_err(|_| Problem::internal())?,
-        cursor: cursor.map_err(|error| Problem::bad_parameter("cursor", sentence(&error)))?,
+        cursor: asked.cursor(&params, SearchCursor::parse)?,
         at_least: 0,
     };
     let Caught { wanted, reads } = caught_up(app, &parts.headers, &[MODEL]).await?;
@@ -58,8 +58,7 @@ async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let stale = is_stale(&reads, MODEL, rows.map(|id| id.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
     let position = hits.position;
-    let page = PageDocument { next_cursor: hits.next_cursor, has_more: hits.has_more };
-    let list = ListDocument { items: hits.items, page, position, stale };
+    let list = ListDocument::of(hits, asked, stale);
     let document = Found { list, engine, engine_position: position };
     // The same position means other nodes for another viewer: nobody keeps it for anybody.
     answer(&parts.headers, &document, EntityTag::List(position), Caching::Never)

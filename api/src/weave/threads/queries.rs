@@ -16,7 +16,7 @@ use crate::{
     app::{App, Shared},
     http::{EntityTag, Lane, Params},
     problem::Problem,
-    query::{Caching, Caught, ListDocument, answer, caught_up, cursor, id, limit, run, sentence},
+    query::{Asked, Caching, Caught, ListDocument, answer, caught_up, id, limit, run, sentence},
     weave::nodes::{is_stale, refuse_stale},
 };
 
@@ -38,7 +38,7 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn read(params: &Params<'_>) -> Result<Self, Problem> {
+    fn read(params: &Params<'_>, asked: Asked) -> Result<Self, Problem> {
         match (params.get("bbox"), id(params, "account")?, id(params, "node")?) {
             (Some(bbox), None, None) => {
                 let bbox =
@@ -46,13 +46,13 @@ impl Wanted {
                 // A map, with a map's bounds.
                 let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
                 let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
-                Ok(Self::InBox(bbox, limit, cursor(params, BoxCursor::parse)?))
+                Ok(Self::InBox(bbox, limit, asked.cursor(params, BoxCursor::parse)?))
             }
             (None, Some(account), None) => {
-                Ok(Self::OfAccount(account, limit(params)?, cursor(params, RecentCursor::parse)?))
+                Ok(Self::OfAccount(account, limit(params)?, asked.cursor(params, RecentCursor::parse)?))
             }
             (None, None, Some(node)) => {
-                Ok(Self::OfNode(node, limit(params)?, cursor(params, RecentCursor::parse)?))
+                Ok(Self::OfNode(node, limit(params)?, asked.cursor(params, RecentCursor::parse)?))
             }
             _ => Err(Problem::bad_parameter("query", "Give exactly one of bbox, account and node.")),
         }
@@ -73,7 +73,8 @@ impl Wanted {
 async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     app.verifier.identity_if_any(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), &["bbox", "account", "node", "limit", "cursor"])?;
-    let wanted = Wanted::read(&params)?;
+    let asked = Asked::of(parts, &params);
+    let wanted = Wanted::read(&params, asked)?;
     let Caught { wanted: position, reads } = caught_up(app, &parts.headers, &[THREADS, ACCOUNTS]).await?;
     let now = app.clock.now();
     let (pool, sealer) = (&reads, &app.sealer);
@@ -92,5 +93,5 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
         false => EntityTag::ListAt(page.position, now.timestamp_millis()),
     };
     // The accounts' positions are personal.
-    answer(&parts.headers, &ListDocument::of(page, stale), tag, Caching::Never)
+    answer(&parts.headers, &ListDocument::of(page, asked, stale), tag, Caching::Never)
 }

@@ -120,6 +120,12 @@ impl Feeder {
             return Ok(Step::StandBy);
         }
         let mark = self.mark().await?;
+        // Who had the lease before us may have come further than the head we saw.
+        let head = if mark.is_some_and(|mark| (mark.epoch, mark.position) > (head.epoch, head.position)) {
+            log::head(&self.log).await?
+        } else {
+            head
+        };
         if mark.is_some_and(|mark| mark.epoch > head.epoch) {
             return Err(OutsideError::Ahead);
         }

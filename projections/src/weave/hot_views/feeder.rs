@@ -116,12 +116,14 @@ impl Feeder {
 
     /// Applies one page, or finds that there is none.
     async fn step(&mut self, stop: &CancellationToken) -> Result<Step, HotError> {
+        // In this order: the other way round, what another feeder applies in between would pass for
+        // more than the log has, and everything would be built anew.
+        let found = self.redis.live().await?;
         let head = log::head(&self.log).await?;
         if head.position == 0 {
             // Nothing to hold, so nothing to build.
             return Ok(Step::Idle);
         }
-        let found = self.redis.live().await?;
         if found.as_ref().is_some_and(|at| at.epoch > head.epoch || at.shape > SHAPE) {
             return Err(HotError::Ahead);
         }

@@ -46,7 +46,7 @@ async fn walk(api: &Api, query: &str, position: i64) -> Vec<Uuid> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_radius_account_shows_at_its_random_point_which_never_moves_and_never_at_its_anchor() {
+async fn scenario_8_a_radius_account_shows_at_its_random_point_which_never_moves_and_never_at_its_anchor() {
     let place = Installation::new().await;
     let api = place.api().await;
     let (ada, token) = api.person(&place, "Ada").await;

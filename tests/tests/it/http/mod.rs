@@ -6,6 +6,7 @@ mod hostile;
 mod leaving;
 mod messages;
 mod operate;
+mod outsider;
 mod people;
 mod privacy;
 mod processes;

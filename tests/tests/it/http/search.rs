@@ -32,9 +32,8 @@ async fn find(api: &Api, token: &str, position: i64, q: &str) -> Vec<String> {
     titles(&reply).into_iter().map(str::to_owned).collect()
 }
 
-/// Scenario 12 of the acceptance scenarios.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_owners_private_node_vanishes_and_strangers_never_saw_it() {
+async fn scenario_12_a_disabled_owners_private_node_vanishes_and_strangers_never_saw_it() {
     let place = Installation::new().await;
     let api = place.api().await;
     let (owner, token) = api.person(&place, "Ada").await;
