@@ -3,12 +3,14 @@
 //! - [`Executor`]: runs one command against one aggregate;
 //! - [`Handler`]: what an aggregate needs besides its own rules (other streams, reservations);
 //! - [`reactor`]: processes that follow events with commands of their own;
+//! - [`platform`]: the handler of what the platform records about a person;
 //! - [`weave`]: the handlers of the Weltgewebe.
 
 mod answer;
 mod error;
 mod executor;
 mod handler;
+pub mod platform;
 pub mod reactor;
 mod request;
 pub mod weave;

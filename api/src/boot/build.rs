@@ -1,7 +1,7 @@
 use std::{io, sync::Arc};
 
 use eventstore::{
-    keys::{Kek, KeyStore},
+    keys::{KekRing, KeyStore},
     log,
     seal::Sealer,
 };
@@ -86,7 +86,7 @@ pub async fn build_with(
 /// Read before anything is started.
 struct Secrets {
     key: SigningKey,
-    kek: Kek,
+    kek: KekRing,
 }
 
 async fn up(
@@ -98,7 +98,15 @@ async fn up(
     progress: Progress<'_>,
 ) -> Result<Arc<Edge>, BootError> {
     migrate(places, progress).await?;
-    let databases = databases::open(places, kek).await?;
+    let databases = databases::open(places, kek, settings.key_store.key_lease.0).await?;
+    let (leaving, stopping) = (databases.keys.clone(), stops.background.clone());
+    stops.tasks.spawn(async move {
+        stopping.cancelled().await;
+        // Otherwise an erasure waits for our lease to end.
+        if let Err(error) = leaving.leave().await {
+            tracing::debug!(%error, "the key store was left without a word");
+        }
+    });
     let registry = Registry::new();
     let parts = parts::begin(settings, places, &databases, (&clock, &registry), stops).await?;
     if let (true, Some(executor)) = (places.private_log, &parts.executor) {

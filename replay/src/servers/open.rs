@@ -8,7 +8,7 @@ use std::{
 use eventstore::{
     LogPool, StoreError, connect_log,
     epoch::{self, CheckpointFile, EpochStatus, Standing},
-    keys::{Kek, KeyStore, PgKeyStore, PgKeyStoreOptions},
+    keys::{Kek, KekRing, KeyStore, PgKeyStore, PgKeyStoreOptions},
     stream::{StreamClient, StreamConfig},
 };
 use projections::{search::outside::Outside, weave::hot_views::HotRedis};
@@ -16,6 +16,7 @@ use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::Mutex;
 
 use super::{
     engines::engines,
@@ -34,6 +35,7 @@ pub struct Servers {
     place: Place,
     database: PgConnectOptions,
     owner: PgPool,
+    opened: Mutex<Vec<PgKeyStore>>,
 }
 
 impl Servers {
@@ -41,7 +43,9 @@ impl Servers {
     pub async fn open(common: &Common, need: Need, screen: &Screen) -> Result<Self, Failure> {
         let place = find(common, need, screen).await?;
         match Self::connect(common, &place).await {
-            Ok((database, owner)) => Ok(Self { common: common.clone(), place, database, owner }),
+            Ok((database, owner)) => {
+                Ok(Self { common: common.clone(), place, database, owner, opened: Mutex::default() })
+            }
             Err(failure) => {
                 stop(place).await;
                 Err(failure)
@@ -125,10 +129,13 @@ impl Servers {
         let url = self.place.keys.as_deref().unwrap_or_default();
         let options = parse("KEYS_DATABASE_URL", url)?;
         reach("KEYS_DATABASE_URL", &options).await?;
-        let kek = self.kek()?;
+        self.kek()?;
+        let kek = KekRing::load(std::env::var("KEK").ok().as_deref(), &self.kek_file())?;
         let pool =
             PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options);
-        let store = PgKeyStore::connect(pool, Arc::new(kek), PgKeyStoreOptions::default()).await?;
+        let store = PgKeyStore::connect(pool, kek, PgKeyStoreOptions::default()).await?;
+        // Said goodbye in the end, or an erasure would wait for us.
+        self.opened.lock().await.push(store.clone());
         Ok(Arc::new(store))
     }
 
@@ -144,12 +151,17 @@ impl Servers {
         Ok(Kek::load(variable.as_deref(), &file)?)
     }
 
-    fn kek_file(&self) -> PathBuf {
+    pub fn kek_file(&self) -> PathBuf {
         self.common.kek_file.clone().unwrap_or_else(|| self.common.data_dir.join("keys").join("kek"))
     }
 
     /// Stops what `open` started.
     pub async fn close(self) {
+        for store in self.opened.into_inner() {
+            if let Err(error) = store.leave().await {
+                eprintln!("the key store was left without a word: {error}");
+            }
+        }
         self.owner.close().await;
         stop(self.place).await;
     }
