@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use kernel::Class;
 use sqlx::PgPool;
@@ -180,6 +181,20 @@ impl KeyStore for PgKeyStore {
 
     fn look_again(&self) {
         self.loader.reader.wake.notify_one();
+    }
+
+    fn old_keks_gone_at(
+        &self,
+        since: DateTime<Utc>,
+    ) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, KeyError>> {
+        Box::pin(async move {
+            let at = sqlx::query_scalar!(
+                "select min(old_destroyed_at) from keys.rotations where started_at >= $1",
+                since
+            )
+            .fetch_one(&self.loader.pool);
+            Ok(timeout(ROUND_TRIP, at).await.map_err(|_| KeyError::Timeout)??)
+        })
     }
 
     fn leave(&self) -> BoxFuture<'_, Result<(), KeyError>> {

@@ -111,6 +111,16 @@ pub trait KeyStore: Send + Sync {
     /// Somebody says that there was an erasure: ask at once, not at the next turn.
     fn look_again(&self) {}
 
+    /// When no backup of the key store from before `since` opened anything any more, because every
+    /// key-encryption key of that time was destroyed in an exchange begun later. `None`: never.
+    fn old_keks_gone_at(
+        &self,
+        since: DateTime<Utc>,
+    ) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, KeyError>> {
+        let _ = since;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     /// Says goodbye, so that no erasure waits for this process; keys are not to be used afterwards.
     fn leave(&self) -> BoxFuture<'_, Result<(), KeyError>> {
         Box::pin(std::future::ready(Ok(())))
