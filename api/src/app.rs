@@ -12,6 +12,7 @@ use eventstore::{
     subscription::{Positions, Stats},
 };
 use kernel::{Clock, Position};
+use lifecycle::certificate::CertificateKey;
 use projections::{
     search::{Engines, outside::FeederStats},
     weave::{
@@ -54,6 +55,8 @@ pub struct App {
     /// The accounts on the map, when this process answers queries.
     pub account_map: Option<AccountMap>,
     pub hot: Hot,
+    /// Signs what a person is given about themselves.
+    pub certificate_key: Arc<CertificateKey>,
     pub registry: prometheus::Registry,
     pub openapi: bytes::Bytes,
 }

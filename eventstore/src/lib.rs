@@ -6,10 +6,12 @@
 //! - [`stream`]: JetStream, relay and tail; [`subscription`]: the runtime of projections;
 //! - [`salvage`]: what the stream holds and a promoted server has lost, brought back;
 //! - [`reactor`]: where reactors are, and what comes next for them;
+//! - [`control`]: words between processes that make things happen sooner;
 //! - [`keys`] and [`seal`]: the subject keys and the sealing of personal fields.
 
 pub mod append;
 pub mod canonical;
+pub mod control;
 pub mod cqrs;
 pub mod epoch;
 mod error;

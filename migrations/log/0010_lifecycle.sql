@@ -65,3 +65,25 @@ end
 $$;
 revoke all on function forget_leftovers(uuid, uuid) from public;
 grant execute on function forget_leftovers(uuid, uuid) to weltgewebe_runtime;
+
+-- What is kept for how long. The periods are a community's decision, so none is set: until then
+-- personal data is kept until its person is forgotten.
+create table retention_rules (
+    class      text collate "C" primary key check (class in ('identity', 'contact', 'location', 'content')),
+    purpose    text not null,
+    basis      text not null,
+    -- Whole years after the year of the event; shredded by the run after that.
+    keep_years smallint check (keep_years >= 1)
+);
+insert into retention_rules (class, purpose, basis) values
+    ('identity', 'to be known to neighbours by a name of one''s choice', 'GDPR Art. 6(1)(b): the account'),
+    ('contact', 'to sign in and to be reached by the platform', 'GDPR Art. 6(1)(b): the account'),
+    ('location', 'to be on the map where one wishes to be', 'GDPR Art. 6(1)(a): consent, by placing oneself'),
+    ('content', 'to take part in conversations', 'GDPR Art. 6(1)(b): the account');
+
+create table retention_runs (
+    id     bigint generated always as identity primary key,
+    ran_at timestamptz not null,
+    report jsonb not null
+);
+grant select on retention_rules, retention_runs to weltgewebe_runtime;

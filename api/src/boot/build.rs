@@ -107,6 +107,13 @@ async fn up(
             tracing::debug!(%error, "the key store was left without a word");
         }
     });
+    // Before anybody is served: what a restore may have brought back is taken away again.
+    let applied = settings.forget.ledger(&settings.place).apply(databases.commands.pg(), &databases.keys).await;
+    let applied = applied.map_err(|error| BootError::Other(format!("forgotten persons: {error}")))?;
+    if applied.shredded + applied.requests > 0 {
+        let (persons, requests) = (applied.shredded, applied.requests);
+        tracing::warn!(persons, requests, "forgotten persons had come back and are forgotten again");
+    }
     let registry = Registry::new();
     let parts = parts::begin(settings, places, &databases, (&clock, &registry), stops).await?;
     if let (true, Some(executor)) = (places.private_log, &parts.executor) {
@@ -144,6 +151,7 @@ async fn up(
         stream: parts.stream,
         account_map: parts.account_map,
         hot: Hot { redis: parts.hot, recent: RecentActs::default(), stats: parts.hot_stats },
+        certificate_key: parts.certificate_key,
         registry,
         openapi: openapi::json(&collections).into(),
     });

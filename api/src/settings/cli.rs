@@ -3,7 +3,7 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings, LaterSettings,
+    AuthSettings, DatabaseSettings, DemoSettings, ForgetSettings, HttpSettings, KeyStoreSettings, LaterSettings,
     PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span, StreamSettings,
     TelemetrySettings,
 };
@@ -61,6 +61,8 @@ pub struct ServeSettings {
     pub database: DatabaseSettings,
     #[command(flatten)]
     pub key_store: KeyStoreSettings,
+    #[command(flatten)]
+    pub forget: ForgetSettings,
     #[command(flatten)]
     pub stream: StreamSettings,
     #[command(flatten)]

@@ -29,6 +29,12 @@ impl CertificateKey {
         self.0.verifying_key()
     }
 
+    /// Of anything else than a certificate: `context` keeps one kind of signature from passing
+    /// for another.
+    pub(crate) fn sign_in(&self, context: &[u8], bytes: &[u8]) -> String {
+        self.sign(&[context, bytes].concat())
+    }
+
     pub(super) fn sign(&self, bytes: &[u8]) -> String {
         hex::encode(self.0.sign(bytes).to_bytes())
     }

@@ -7,6 +7,7 @@
 //! the person is not forgotten.
 
 mod act;
+mod bound;
 mod collect;
 mod plan;
 mod reactor;
@@ -16,8 +17,9 @@ mod wait;
 mod worker;
 mod workflow;
 
+pub use bound::BoundTo;
 pub use plan::{Plan, plan};
-pub use reactor::Requests;
+pub use reactor::{Requests, note_request};
 pub use request::{ForgetRequest, StepDone, find_request, request_status};
 pub use step::Step;
 pub use worker::Worker;

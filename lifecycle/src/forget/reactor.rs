@@ -70,6 +70,30 @@ impl Reactor for Requests {
     }
 }
 
+/// Makes a request known that stands in the log, without waiting for the reactor. Gives the
+/// request that answers the wish: one for more, where that is the only one there is.
+///
+/// # Errors
+/// [`StoreError`]; then the reactor does it.
+pub async fn note_request(
+    pool: &PgPool,
+    account: Uuid,
+    content: Contents,
+    at: DateTime<Utc>,
+) -> Result<Option<Uuid>, StoreError> {
+    let more = sqlx::query_scalar!(
+        "select request from forget_requests where account = $1 and content = 'erase'",
+        account
+    )
+    .fetch_optional(pool)
+    .await?;
+    if content == Contents::Keep && more.is_some() {
+        return Ok(more);
+    }
+    add(pool, account, content, at).await?;
+    Ok(None)
+}
+
 async fn add(pool: &PgPool, account: Uuid, content: Contents, at: DateTime<Utc>) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into forget_requests (request, account, content, requested_at)

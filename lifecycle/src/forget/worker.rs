@@ -81,8 +81,8 @@ impl Worker {
             .filter(|request| self.paused.get(request).is_none_or(|(until, _)| *until <= at))
             .collect();
         let workflow = &self.workflow;
-        let done: Vec<(Uuid, Result<Progress, LifecycleError>)> = stream::iter(&due)
-            .map(|request| async move { (*request, workflow.advance(*request).await) })
+        let done: Vec<(Uuid, Result<Progress, LifecycleError>)> = stream::iter(due.clone())
+            .map(|request| async move { (request, workflow.advance(request).await) })
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;

@@ -3,6 +3,7 @@
 mod commands;
 mod common;
 mod help;
+mod lifecycle;
 mod stream_policy;
 mod units;
 
@@ -12,6 +13,10 @@ pub use commands::{
     RebuildArguments, ReservationsCommand, RestoreArguments, SalvageArguments, Scenario, StreamCommand,
 };
 pub use common::{Common, LogFormat, SecretUrl};
+pub use lifecycle::{
+    ExportArguments, ForgetArguments, ForgetCommand, ForgetOptions, HoldArguments, KeysCommand,
+    RetentionCommand, ScanArguments,
+};
 pub use stream_policy::StreamPolicy;
 pub use units::{Moment, Span};
 

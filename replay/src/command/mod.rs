@@ -3,13 +3,18 @@
 mod backup;
 mod drill;
 mod engines;
+mod forget;
 mod epoch;
+mod hold;
 mod hot;
+mod keys;
 mod names;
 mod parked;
+mod persons;
 mod rebuild;
 mod reservations;
 mod salvage;
+mod scan;
 mod status;
 mod stream;
 mod verify;
@@ -19,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Answer, Cli, Failure,
-    cli::{BackupCommand, Command, EpochCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+    cli::{BackupCommand, Command, EpochCommand, ForgetArguments, ForgetCommand, ParkedCommand, ReservationsCommand, StreamCommand},
     servers::{Need, Servers},
     terminal::Screen,
 };
@@ -37,6 +42,12 @@ pub async fn dispatch(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> R
     if let Command::Drill(arguments) = &cli.command {
         return Box::pin(drill::run(arguments, screen, stop)).await;
     }
+    // Needs none.
+    if let Command::Forget(ForgetArguments { command: Some(ForgetCommand::Verify { file, key }), .. }) =
+        &cli.command
+    {
+        return forget::verify(file, key.as_deref());
+    }
     let opening = Servers::open(&cli.common, need(&cli.command), screen);
     // Dropped while starting, private servers are stopped.
     let servers = crate::interrupt::or_interrupted(stop, "nothing was done", Box::pin(opening)).await?;
@@ -53,6 +64,9 @@ const fn need(command: &Command) -> Need {
         Command::Stream(_) => Need::LOG_AND_STREAM,
         Command::Reservations(_) => Need::LOG_AND_KEYS,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
+        Command::Forget(_) => Need::ALL_AND_KEYS,
+        Command::Keys(_) | Command::Hold(_) | Command::Release(_) | Command::Scan(_)
+        | Command::Export(_) | Command::Retention(_) => Need::LOG_AND_KEYS,
         Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
             Need::LOG_AND_KEYS
         }
@@ -76,6 +90,13 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
             parked::skip(context, name, key, *position, reason).await
         }
         Command::Backup(command) => backup::run(context, command).await,
+        Command::Keys(command) => keys::run(context, command).await,
+        Command::Forget(arguments) => forget::run(context, arguments).await,
+        Command::Hold(arguments) => hold::run(context, arguments, true).await,
+        Command::Release(arguments) => hold::run(context, arguments, false).await,
+        Command::Scan(arguments) => scan::run(context, arguments).await,
+        Command::Export(arguments) => persons::export(context, arguments).await,
+        Command::Retention(command) => persons::retention(context, command).await,
         Command::Drill(arguments) => drill::run(arguments, context.screen, context.stop).await,
         Command::Epoch(EpochCommand::Status) => epoch::status(context).await,
         Command::Epoch(EpochCommand::Advance(arguments)) => epoch::advance(context, arguments).await,

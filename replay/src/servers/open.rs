@@ -7,10 +7,12 @@ use std::{
 
 use eventstore::{
     LogPool, StoreError, connect_log,
+    control::Control,
     epoch::{self, CheckpointFile, EpochStatus, Standing},
     keys::{Kek, KekRing, KeyStore, PgKeyStore, PgKeyStoreOptions},
     stream::{StreamClient, StreamConfig},
 };
+use lifecycle::certificate::CertificateKey;
 use projections::{search::outside::Outside, weave::hot_views::HotRedis};
 use sqlx::{
     Connection, PgConnection, PgPool,
@@ -133,10 +135,31 @@ impl Servers {
         let kek = KekRing::load(std::env::var("KEK").ok().as_deref(), &self.kek_file())?;
         let pool =
             PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options);
-        let store = PgKeyStore::connect(pool, kek, PgKeyStoreOptions::default()).await?;
+        let options = PgKeyStoreOptions { lease: self.common.key_lease.0, ..PgKeyStoreOptions::default() };
+        let store = PgKeyStore::connect(pool, kek, options).await?;
         // Said goodbye in the end, or an erasure would wait for us.
         self.opened.lock().await.push(store.clone());
         Ok(Arc::new(store))
+    }
+
+    /// NATS as the application, for words between processes; `None` when none is known.
+    pub async fn control(&self) -> Result<Option<Control>, Failure> {
+        match &self.place.nats {
+            Some(url) => Ok(Some(Control::connect(url, self.common.nats_creds.as_deref()).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The keys database as its owner.
+    pub fn keys_owner(&self) -> Result<PgPool, Failure> {
+        let url = self.place.keys_owner.as_deref().or(self.place.keys.as_deref()).unwrap_or_default();
+        let options = parse("KEYS_OWNER_DATABASE_URL", url)?;
+        Ok(PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options))
+    }
+
+    /// Signs certificates and exports.
+    pub fn certificate_key(&self) -> Result<CertificateKey, Failure> {
+        CertificateKey::load(&self.common.data_dir.join("keys").join("certificate")).map_err(Failure::could_not_run)
     }
 
     /// The key-encryption key, which must be there.

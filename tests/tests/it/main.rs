@@ -12,6 +12,7 @@ mod cqrs;
 mod drill;
 mod edges;
 mod failover;
+mod forget;
 mod generation;
 mod hot_views;
 mod http;
