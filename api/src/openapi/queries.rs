@@ -230,6 +230,28 @@ const QUERIES: &[Query] = &[
         token: false,
     },
     Query {
+        path: "/v1/forget/{request}",
+        id: "forget-status",
+        tag: "accounts",
+        summary: "How far a request to forget is, and its certificate; for the person and for operators.",
+        parameters: &[],
+        schema: None,
+        refusals: &[BAD, NOBODY, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/accounts/{id}/export",
+        id: "account-export",
+        tag: "accounts",
+        summary: "Everything about a person, for that person: events in clear, with a signed manifest.",
+        parameters: &[],
+        schema: None,
+        refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
         path: "/metrics",
         id: "metrics",
         tag: "operations",
@@ -253,6 +275,9 @@ fn operation(query: &Query) -> Operation {
         query.parameters.iter().map(|(name, text)| parameter(name, ParameterIn::Query, text)).collect();
     if query.path.contains("{id}") {
         parameters.push(parameter("id", ParameterIn::Path, "UUID with hyphens."));
+    }
+    if query.path.contains("{request}") {
+        parameters.push(parameter("request", ParameterIn::Path, "UUID with hyphens."));
     }
     if query.reads_model {
         let wait = "Answer only when the read model has seen this position; waits up to 2 s.";

@@ -94,6 +94,21 @@ pub async fn note_request(
     Ok(None)
 }
 
+/// Somebody waits for a request that was held or failing: what was said of it is looked at anew.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn look_again(pool: &PgPool, request: Uuid) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update forget_requests set state = 'running', problem = null
+         where request = $1 and state in ('held', 'failing')",
+        request
+    )
+    .execute(pool)
+    .await?;
+    Ok(())
+}
+
 async fn add(pool: &PgPool, account: Uuid, content: Contents, at: DateTime<Utc>) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into forget_requests (request, account, content, requested_at)

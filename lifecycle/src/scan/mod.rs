@@ -32,8 +32,11 @@ pub struct StoreScan {
     pub hits: u64,
     /// The first of them: file and offset, or table.
     pub places: Vec<String>,
-    /// Files or tables that could not be read: what is in them is unknown.
+    /// Files that could not be read: what is in them is unknown.
     pub unread: Vec<String>,
+    /// Tables that this role may not read. Their bytes are in the files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
 }
 
 /// A whole scan.

@@ -5,7 +5,7 @@ use super::{Needles, StoreScan};
 use crate::LifecycleError;
 
 /// Every row of every table, as text and as the bytes of its columns. Tables that this role may
-/// not read are told.
+/// not read are named; the owner's scan (`replay scan`) reads them all.
 ///
 /// # Errors
 /// [`LifecycleError::Store`] when the database cannot be asked.
@@ -17,7 +17,8 @@ pub async fn scan_rows(pool: &PgPool, store: &str, needles: &Needles) -> Result<
     let tables = sqlx::query_as::<_, (String, String, bool)>(
         "select n.nspname, c.relname, has_table_privilege(c.oid, 'select')
          from pg_class c join pg_namespace n on n.oid = c.relnamespace
-         where c.relkind = 'r' and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
+         where c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+           and n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast')
          order by 1, 2",
     )
     .fetch_all(&mut *connection)
@@ -25,14 +26,17 @@ pub async fn scan_rows(pool: &PgPool, store: &str, needles: &Needles) -> Result<
     for (schema, table, readable) in tables {
         let name = format!("{schema}.{table}");
         if !readable {
-            found.unread.push(name);
+            found.skipped.push(name);
             continue;
         }
         found.parts += 1;
         let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
-        // Names of tables cannot be parameters.
-        let statement =
-            format!("select t::text, record_send(t) from {}.{} t", quoted(&schema), quoted(&table));
+        // Names of tables cannot be parameters; the alias is one that no column has.
+        let statement = format!(
+            "select \"the whole row\"::text, record_send(\"the whole row\") from {}.{} as \"the whole row\"",
+            quoted(&schema),
+            quoted(&table)
+        );
         let mut hits = 0_u64;
         let mut rows = sqlx::query(&statement).fetch(&mut *connection);
         loop {

@@ -27,6 +27,7 @@ What to do when …
   every command is answered 503 after a    replay epoch status, replay stream salvage, then
   failover or a restored backup            replay epoch advance --reason \"…\"
   an e-mail address is taken by nobody     replay reservations rebuild
+  somebody wants to be forgotten           replay forget <account> --reason \"…\"
 ",
     exit_codes!("a difference, a miss, a refusal by rule"),
     "\nReference: `replay <command> --help`."

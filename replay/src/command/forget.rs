@@ -17,7 +17,8 @@ use kernel::{Clock, SystemClock};
 use lifecycle::{
     certificate::{Certificate, Checked},
     forget::{
-        BoundTo, ForgetDeps, ForgetRequest, Requests, Worker, Workflow, find_request, note_request, plan,
+        BoundTo, ForgetDeps, ForgetRequest, Requests, Worker, Workflow, find_request, look_again,
+        note_request, plan,
     },
     ledger::Ledger,
     scan::ScanPlaces,
@@ -96,6 +97,7 @@ async fn forget(context: Context<'_>, arguments: &ForgetArguments, account: Uuid
     ask(&executor, account, content, reason).await?;
     let asked = domain::platform::person::forget_request_id(account, content);
     let request = note_request(log.pg(), account, content, clock.now()).await?.unwrap_or(asked);
+    look_again(log.pg(), request).await?;
 
     // Whatever `api` runs as well: any number of processes may, and with none running we do it.
     let pool = log.pg().clone();
