@@ -65,7 +65,7 @@ mkdir -p "$work/queries"
 separator='?'; case $owner in *\?*) separator='&';; esac
 export DATABASE_URL="${owner}${separator}options=-csearch_path%3D$path"
 # A target folder of its own: every query macro has to run, none may come from a cache.
-rm -rf "$target/sqlx/debug/.fingerprint"/{eventstore,projections,commands,api,replay,bench,tests,chaos}-* 2>/dev/null || true
+rm -rf "$target/sqlx/debug/.fingerprint"/{eventstore,projections,commands,lifecycle,api,replay,bench,tests,chaos}-* 2>/dev/null || true
 SQLX_OFFLINE=false SQLX_OFFLINE_DIR="$work/queries" CARGO_TARGET_DIR="$target/sqlx" \
     cargo check -q --workspace --all-targets
 

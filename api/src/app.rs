@@ -13,6 +13,7 @@ use eventstore::{
     subscription::{Positions, Reads, Stats},
 };
 use kernel::{Clock, Position};
+use lifecycle::certificate::CertificateKey;
 use projections::{
     cache::Cache,
     search::{Engines, outside::FeederStats},
@@ -61,6 +62,8 @@ pub struct App {
     pub hot: Hot,
     /// Answers that many ask for.
     pub cache: Cache,
+    /// Signs what a person is given about themselves.
+    pub certificate_key: Arc<CertificateKey>,
     pub registry: prometheus::Registry,
     pub openapi: bytes::Bytes,
 }

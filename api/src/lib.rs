@@ -13,6 +13,7 @@ pub mod command;
 pub mod docs;
 pub mod health;
 pub mod http;
+pub mod lifecycle;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;

@@ -3,7 +3,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderValue, header::CONTENT_TYPE},
     response::Response,
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     command::Collections,
     docs, health,
     http::Params,
-    metrics,
+    lifecycle, metrics,
     problem::Problem,
     settings::{Role, Roles},
     weave,
@@ -30,7 +30,7 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
         .route("/docs/page.js", get(docs::script))
         .route("/docs/page.css", get(docs::style));
     if roles.has(Role::Command) {
-        routes = routes.commands(collections);
+        routes = routes.commands(collections).route("/v1/accounts/{id}/forget", post(lifecycle::forget));
     }
     if roles.has(Role::Query) {
         routes = routes
@@ -38,6 +38,8 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/nodes/{id}", get(weave::nodes::one))
             .route("/v1/accounts", get(weave::accounts::list))
             .route("/v1/accounts/{id}", get(weave::accounts::one))
+            .route("/v1/accounts/{id}/export", get(lifecycle::export))
+            .route("/v1/forget/{request}", get(lifecycle::status))
             .route("/v1/conversations/{id}/messages", get(weave::conversations::messages))
             .route("/v1/threads", get(weave::threads::list))
             .route("/v1/activity", get(weave::activity::list))

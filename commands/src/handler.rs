@@ -12,6 +12,9 @@ pub trait Handler: Aggregate {
     /// Every command by its wire word, and whether it begins a new aggregate.
     const COMMANDS: &'static [CommandWord];
 
+    /// There without being begun: no command creates it, and none misses it.
+    const ALWAYS_THERE: bool = false;
+
     /// The type of the other aggregate a command depends on; `Self` where none does.
     type Reads: Aggregate;
 

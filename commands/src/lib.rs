@@ -4,6 +4,7 @@
 //! - [`Handler`]: what an aggregate needs besides its own rules (other streams, reservations);
 //! - [`past`]: what an aggregate was at an earlier point;
 //! - [`reactor`]: processes that follow events with commands of their own;
+//! - [`platform`]: the handler of what the platform records about a person;
 //! - [`weave`]: the handlers of the Weltgewebe.
 
 mod answer;
@@ -11,6 +12,7 @@ mod error;
 mod executor;
 mod handler;
 pub mod past;
+pub mod platform;
 pub mod reactor;
 mod request;
 pub mod weave;

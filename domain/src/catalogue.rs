@@ -4,6 +4,7 @@ use kernel::Name;
 
 use crate::{
     Aggregate, EventPayload,
+    platform::person::Person,
     weave::{account::Account, conversation::Conversation, message::Message, node::Node},
 };
 
@@ -25,6 +26,7 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
     list::<Node>(&mut entries);
     list::<Conversation>(&mut entries);
     list::<Message>(&mut entries);
+    list::<Person>(&mut entries);
     entries
 }
 
@@ -66,6 +68,7 @@ mod tests {
         assert_eq!(
             subjects(),
             [
+                "events.platform.person",
                 "events.weave.account",
                 "events.weave.conversation",
                 "events.weave.message",

@@ -8,6 +8,7 @@ mod cqrs;
 #[cfg(test)]
 mod given;
 mod payload;
+pub mod platform;
 mod rejection;
 pub mod weave;
 

@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{
     Aggregate, EventPayload, catalogue,
+    platform::person::Person,
     weave::{account::Account, conversation::Conversation, message::Message, node::Node},
 };
 use kernel::Undecodable;
@@ -51,6 +52,13 @@ const REVIEWED_PLAIN: &[(&str, &str, &str)] = &[
     ("MessagePosted", "/conversation_id", "derived from the subject's id"),
     ("MessagePosted", "/author_id", "pseudonymous id"),
     ("MessageTombstoned", "/by", "pseudonymous id"),
+    ("ForgetRequested", "/account_id", "pseudonymous id"),
+    ("ForgetRequested", "/request_id", "derived from the account's id"),
+    ("ForgetRequested", "/content", "enum"),
+    ("PersonForgotten", "/account_id", "pseudonymous id"),
+    ("PersonForgotten", "/classes/*", "enum"),
+    ("HoldPlaced", "/account_id", "pseudonymous id"),
+    ("HoldReleased", "/account_id", "pseudonymous id"),
 ];
 
 struct Fixture {
@@ -94,6 +102,7 @@ fn round_trip(event_type: &str, version: i32, payload: &Value) -> Result<Value, 
         "node" => of::<Node>,
         "conversation" => of::<Conversation>,
         "message" => of::<Message>,
+        "person" => of::<Person>,
         other => panic!("teach this test to decode events of `{other}`"),
     };
     decode(event_type, version, &payload.to_string())

@@ -8,11 +8,13 @@
 //! - [`salvage`]: what the stream holds and a promoted server has lost, brought back;
 //! - [`jobs`]: work by the clock, each by one process at a time;
 //! - [`reactor`]: where reactors are, and what comes next for them;
+//! - [`control`]: words between processes that make things happen sooner;
 //! - [`keys`] and [`seal`]: the subject keys and the sealing of personal fields.
 
 pub mod append;
 pub mod audit;
 pub mod canonical;
+pub mod control;
 pub mod cqrs;
 pub mod epoch;
 mod error;

@@ -1,5 +1,5 @@
-//! Named crash points. Without the feature `crash-points` the macro expands to nothing, names
-//! included: a test greps the release binary for them.
+//! Named crash points. In a release build without the feature `crash-points` the macro expands to
+//! nothing, names included: a test greps the release binary for them.
 
 /// Who drives the process to a point, so that it dies there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub const POINTS: &[(&str, Sweep)] = &[
 ];
 
 /// Kills the process here when the environment says so; see [`crash`](crate::crash).
-#[cfg(feature = "crash-points")]
+#[cfg(any(feature = "crash-points", debug_assertions))]
 #[macro_export]
 macro_rules! crash_point {
     ($name:literal) => {
@@ -37,14 +37,14 @@ macro_rules! crash_point {
 }
 
 /// Kills the process here when the environment says so; see [`crash`](crate::crash).
-#[cfg(not(feature = "crash-points"))]
+#[cfg(not(any(feature = "crash-points", debug_assertions)))]
 #[macro_export]
 macro_rules! crash_point {
     ($name:literal) => {};
 }
 
 /// Aborts like a kill -9 when `CRASH_AT` is `name` (first pass) or `name:n` (n-th pass).
-#[cfg(feature = "crash-points")]
+#[cfg(any(feature = "crash-points", debug_assertions))]
 pub fn point(name: &str) {
     use std::sync::{
         OnceLock,

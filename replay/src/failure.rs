@@ -2,6 +2,7 @@ use eventstore::{
     StoreError, audit::AuditError, epoch::AdvanceError, generation::GenerationError, keys::KeyError,
     relay::RelayError, salvage::SalvageError, seal::OpenError, stream::StreamError, subscription::RetryError,
 };
+use lifecycle::LifecycleError;
 use projections::{search::outside::OutsideError, weave::hot_views::HotError};
 use serde_json::{Value, json};
 
@@ -201,5 +202,15 @@ impl From<OpenError> for Failure {
 impl From<embedded::Error> for Failure {
     fn from(error: embedded::Error) -> Self {
         Self::could_not_run(error)
+    }
+}
+
+impl From<LifecycleError> for Failure {
+    fn from(error: LifecycleError) -> Self {
+        match error {
+            LifecycleError::Store(error) => error.into(),
+            refused @ LifecycleError::NotErased(_) => Self::refused(refused),
+            error => Self::could_not_run(error),
+        }
     }
 }

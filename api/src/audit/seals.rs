@@ -36,7 +36,8 @@ async fn newest(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
     Reader::of(identity, parts)?;
-    let seal = last_seal(app.reads.primary()).await?.ok_or_else(|| Problem::not_found("Nothing was signed yet."))?;
+    let seal =
+        last_seal(app.reads.primary()).await?.ok_or_else(|| Problem::not_found("Nothing was signed yet."))?;
     Ok(bytes(seal.note, "text/plain; charset=utf-8", "no-cache"))
 }
 

@@ -2,7 +2,7 @@ use std::{io, sync::Arc};
 
 use eventstore::{
     audit::SignerFolder,
-    keys::{Kek, KeyStore},
+    keys::{KekRing, KeyStore},
     log,
     seal::Sealer,
 };
@@ -89,7 +89,7 @@ pub async fn build_with(
 /// Read before anything is started.
 struct Secrets {
     key: SigningKey,
-    kek: Kek,
+    kek: KekRing,
 }
 
 async fn up(
@@ -101,7 +101,23 @@ async fn up(
     progress: Progress<'_>,
 ) -> Result<Arc<Edge>, BootError> {
     migrate(places, progress).await?;
-    let databases = databases::open(places, kek).await?;
+    let databases = databases::open(places, kek, settings.key_store.key_lease.0).await?;
+    let (leaving, stopping) = (databases.keys.clone(), stops.background.clone());
+    stops.tasks.spawn(async move {
+        stopping.cancelled().await;
+        // Otherwise an erasure waits for our lease to end.
+        if let Err(error) = leaving.leave().await {
+            tracing::debug!(%error, "the key store was left without a word");
+        }
+    });
+    // Before anybody is served: what a restore may have brought back is taken away again.
+    let applied =
+        settings.forget.ledger(&settings.place).apply(databases.commands.pg(), &databases.keys).await;
+    let applied = applied.map_err(|error| BootError::Other(format!("forgotten persons: {error}")))?;
+    if applied.shredded + applied.requests > 0 {
+        let (persons, requests) = (applied.shredded, applied.requests);
+        tracing::warn!(persons, requests, "forgotten persons had come back and are forgotten again");
+    }
     let registry = Registry::new();
     let parts = parts::begin(settings, places, &databases, (&clock, &registry), stops).await?;
     if let (true, Some(executor)) = (places.private_log, &parts.executor) {
@@ -142,6 +158,7 @@ async fn up(
         account_map: parts.account_map,
         hot: Hot { redis: parts.hot, recent: RecentActs::default(), stats: parts.hot_stats },
         cache: parts.cache,
+        certificate_key: parts.certificate_key,
         registry,
         openapi: openapi::json(&collections).into(),
     });

@@ -1,8 +1,8 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use eventstore::{
     LogPool, connect_log,
-    keys::{Kek, PgKeyStore, PgKeyStoreOptions},
+    keys::{KekRing, PgKeyStore, PgKeyStoreOptions},
 };
 use sqlx::{
     Connection, PgConnection, PgPool,
@@ -52,13 +52,13 @@ pub(super) async fn check(name: &'static str, options: &PgConnectOptions) -> Res
 }
 
 /// The key-encryption key, before anything is started: without it nothing can be read.
-pub(super) fn load_kek(place: &PlaceSettings, key_store: &KeyStoreSettings) -> Result<Kek, BootError> {
+pub(super) fn load_kek(place: &PlaceSettings, key_store: &KeyStoreSettings) -> Result<KekRing, BootError> {
     let file = key_store.kek_file.clone().unwrap_or_else(|| place.keys_dir().join("kek"));
-    Ok(Kek::load(key_store.kek.as_ref().map(|text| text.expose()), &file)?)
+    Ok(KekRing::load(key_store.kek.as_ref().map(|text| text.expose()), &file)?)
 }
 
 /// Opens every pool as the application.
-pub(super) async fn open(places: &Places, kek: Kek) -> Result<Databases, BootError> {
+pub(super) async fn open(places: &Places, kek: KekRing, lease: Duration) -> Result<Databases, BootError> {
     if !places.private_log {
         probe("DATABASE_URL", &places.log.app).await?;
     }
@@ -74,7 +74,8 @@ pub(super) async fn open(places: &Places, kek: Kek) -> Result<Databases, BootErr
     let replica = places.reads.clone().map(|options| pool(READS).connect_lazy_with(options));
     let keys = pool(KEYS).connect_with(places.keys.app.clone()).await;
     let keys = keys.map_err(|error| BootError::unreachable("KEYS_DATABASE_URL", &error))?;
-    let keys = PgKeyStore::connect(keys, Arc::new(kek), PgKeyStoreOptions::default()).await?;
+    let options = PgKeyStoreOptions { lease, ..PgKeyStoreOptions::default() };
+    let keys = PgKeyStore::connect(keys, kek, options).await?;
     Ok(Databases { commands, background, reads, replica, keys })
 }
 

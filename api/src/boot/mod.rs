@@ -5,6 +5,7 @@
 //! 4. log and key store are migrated as their owners, read models installed (`migrate`);
 //! 5. pools are opened as the application, behind a probe for proxies that mix up prepared
 //!    statements (`databases`, `prepared_statements`);
+//!    the forget ledger is applied: nobody whom a restore brought back is served;
 //! 6. the roles begin: appender and executor, relay, projector, reactors, sealer (`parts`);
 //! 7. on private servers a developer's account and token are made (`dev`), and at
 //!    the first start the demo neighbourhood is loaded (`demo`);

@@ -4,6 +4,7 @@ use commands::{Executor, ExecutorConfig, ExecutorDeps};
 use eventstore::{
     append::{Appender, AppenderConfig},
     audit::{Sealing, SealingConfig, SealingStats, SignerFolder},
+    control::Control,
     jobs::{DropGenerations, Jobs, log_jobs},
     keys::KeyStore,
     precedence::Precedence,
@@ -13,6 +14,7 @@ use eventstore::{
     subscription::{Positions, Reads, Runner, RunnerOptions, Stats, stream_tail},
 };
 use kernel::Clock;
+use lifecycle::{certificate::CertificateKey, forget::ForgetDeps};
 use projections::{
     cache::{self, Cache, VIEWS},
     search::{Engines, PostgresSearch, outside::Feeder as EngineFeeder},
@@ -63,6 +65,7 @@ pub(super) struct Parts {
     pub cache: Cache,
     pub search: Engines,
     pub feeders: Vec<EngineFeeding>,
+    pub certificate_key: Arc<CertificateKey>,
 }
 
 /// Ends the parts in the order in which they feed each other.
@@ -74,6 +77,39 @@ pub(super) struct Stops {
     /// The appender, last: whoever still asks gets its answer.
     pub appender: CancellationToken,
     pub tasks: TaskTracker,
+}
+
+/// What forgetting somebody needs; and this process learns of erasures by others.
+async fn forget_deps(
+    settings: &ServeSettings,
+    places: &Places,
+    databases: &Databases,
+    executor: &Executor,
+    parts: &Parts,
+    (clock, stops): (&Arc<dyn Clock>, &Stops),
+) -> Result<ForgetDeps, BootError> {
+    let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
+    let control = Control::connect(places.nats.0.expose(), settings.stream.nats_creds.as_deref()).await?;
+    Ok(ForgetDeps {
+        pool: databases.background.pg().clone(),
+        executor: executor.clone(),
+        sealer: Sealer::new(Arc::clone(&keys)),
+        keys,
+        clock: Arc::clone(clock),
+        hot: parts.hot.clone(),
+        ledger: settings.forget.ledger(&settings.place),
+        certificate_key: Arc::clone(&parts.certificate_key),
+        places: settings.forget.scan_places(&settings.place),
+        announce: Arc::new({
+            let stopping = stops.background.clone();
+            move || {
+                if !stopping.is_cancelled() {
+                    control.keys_erased();
+                }
+            }
+        }),
+        key_backups_kept: settings.forget.backup_keys_keep.0,
+    })
 }
 
 /// Begins the roles of this process.
@@ -125,6 +161,7 @@ pub(super) async fn begin(
         cache: Cache::new(&VIEWS, places.redis.as_ref().map(SecretText::expose)),
         search,
         feeders: Vec::new(),
+        certificate_key: Arc::new(settings.forget.certificate_key(&settings.place)?),
     };
     if roles.has(Role::Command) || roles.has(Role::Reactor) {
         let log = databases.commands.clone();
@@ -134,7 +171,8 @@ pub(super) async fn begin(
         let deps = ExecutorDeps { log, appender: appender.clone(), sealer, keys, clock: Arc::clone(clock) };
         let executor = Executor::new(deps.clone(), ExecutorConfig::default());
         if roles.has(Role::Reactor) {
-            parts.reactors = reactors::begin(&executor, &appender, databases.background.pg(), stops);
+            let forget = forget_deps(settings, places, databases, &executor, &parts, (clock, stops)).await?;
+            parts.reactors = reactors::begin(&executor, &appender, databases.background.pg(), forget, stops);
         }
         parts.executor = Some(executor);
         parts.deps = Some(deps);
@@ -199,6 +237,9 @@ pub(super) async fn begin(
         parts.sealing = Some(sealing.stats());
         stops.tasks.spawn(sealing.run(stops.background.clone()));
     }
+    let control = Control::connect(places.nats.0.expose(), settings.stream.nats_creds.as_deref()).await?;
+    let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
+    stops.tasks.spawn(control.follow(keys, stops.background.clone()));
     if roles.has(Role::Query) {
         stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));
         stops.tasks.spawn(parts.reads.clone().watch(stops.background.clone()));

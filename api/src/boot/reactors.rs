@@ -3,39 +3,32 @@ use std::sync::Arc;
 use commands::{
     Executor,
     reactor::{ReactorRunner, ReactorStats},
-    weave::{NextWorks, UnbindWorks, Works},
+    weave::UnbindWorks,
 };
 use eventstore::append::Appender;
-use projections::weave::authorship::{BoundWorks, bound_works};
+use lifecycle::forget::{BoundTo, ForgetDeps, Requests, Worker, Workflow};
 use sqlx::PgPool;
-use uuid::Uuid;
 
 use super::parts::Stops;
 
 /// A reactor's name and where it is.
 pub type Reacting = (&'static str, Arc<ReactorStats>);
 
-/// The read model that says what is bound to whom. Not a replica: a reactor is part of the
-/// writing side.
-struct Authorship(PgPool);
-
-impl Works for Authorship {
-    async fn next(&self, account: Uuid, after: Uuid, limit: usize) -> Result<NextWorks, String> {
-        let found = bound_works(&self.0, account, after, limit as i64).await;
-        let works = |found: BoundWorks| NextWorks {
-            works: found.works,
-            position: found.position,
-            parked: found.parked,
-        };
-        found.map(works).map_err(|error| error.to_string())
-    }
-}
-
-/// Begins all reactors.
-pub(super) fn begin(executor: &Executor, appender: &Appender, pool: &PgPool, stops: &Stops) -> Vec<Reacting> {
+/// Begins all reactors, and the work on requests to forget.
+pub(super) fn begin(
+    executor: &Executor,
+    appender: &Appender,
+    pool: &PgPool,
+    forget: ForgetDeps,
+    stops: &Stops,
+) -> Vec<Reacting> {
     let unbind =
-        ReactorRunner::new(UnbindWorks(Authorship(pool.clone())), executor.clone(), appender.committed());
-    let reacting = vec![("unbind-works", unbind.stats())];
+        ReactorRunner::new(UnbindWorks(BoundTo(pool.clone())), executor.clone(), appender.committed());
+    let requests = Requests { pool: pool.clone(), keys: Arc::clone(&forget.keys) };
+    let requests = ReactorRunner::new(requests, executor.clone(), appender.committed());
+    let reacting = vec![("unbind-works", unbind.stats()), ("forget-requests", requests.stats())];
     stops.tasks.spawn(unbind.run(stops.background.clone()));
+    stops.tasks.spawn(requests.run(stops.background.clone()));
+    stops.tasks.spawn(Worker::new(Workflow::new(forget)).run(stops.background.clone()));
     reacting
 }

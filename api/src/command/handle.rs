@@ -16,7 +16,7 @@ use crate::{
 
 /// How long a command may take. It goes on when the time is over; its outcome is then unknown to
 /// the caller, and the idempotency key tells it.
-const COMMAND_TIME: Duration = Duration::from_secs(5);
+pub(crate) const COMMAND_TIME: Duration = Duration::from_secs(5);
 
 /// One command. The steps stand in the order of answers: the route has matched,
 /// so 413 · 401 · 415 and 400 · then the executor's 403 · 404 · 412 · 422 · 409 · 429 · 503.

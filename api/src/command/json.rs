@@ -9,7 +9,7 @@ use crate::problem::Problem;
 /// # Errors
 /// 400 with the line and column, and the pointer of the field that is unknown, missing or of
 /// another type. Never a value: the answer may end in a log.
-pub(super) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
     let body: &[u8] = if body.is_empty() { b"{}" } else { body };
     // serde also reads a struct from an array of its fields in order; nobody means that.
     if body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {

@@ -15,5 +15,7 @@ pub use answer::{AnswerDocument, AnswerEventDocument};
 #[cfg(test)]
 pub(crate) use collection::assert_complete;
 pub use collection::{Collection, Collections, CommandRoute};
-pub(crate) use request::parse_id;
+pub(crate) use handle::COMMAND_TIME;
+pub(crate) use json::parse;
+pub(crate) use request::{command_request, parse_id};
 pub use wire::{ErrorDoc, WireCommand};

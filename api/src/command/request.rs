@@ -15,7 +15,7 @@ use crate::{
 ///
 /// # Errors
 /// 400
-pub(super) fn command_request(
+pub(crate) fn command_request(
     parts: &Parts,
     identity: Identity,
     body: &Bytes,

@@ -329,6 +329,28 @@ const QUERIES: &[Query] = &[
         token: false,
     },
     Query {
+        path: "/v1/forget/{request}",
+        id: "forget-status",
+        tag: "accounts",
+        summary: "How far a request to forget is, and its certificate; for the person and for operators.",
+        parameters: &[],
+        schema: None,
+        refusals: &[BAD, NOBODY, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/accounts/{id}/export",
+        id: "account-export",
+        tag: "accounts",
+        summary: "Everything about a person, for that person: events in clear, with a signed manifest.",
+        parameters: &[],
+        schema: None,
+        refusals: &[BAD, NOBODY, ROLE, NOTHING, ("503", &["overload", "unavailable"])],
+        reads_model: false,
+        token: true,
+    },
+    Query {
         path: "/metrics",
         id: "metrics",
         tag: "operations",
@@ -365,6 +387,9 @@ fn operation(query: &Query) -> Operation {
     if query.tag == "audit" {
         let why = "Why you read this, up to 200 characters; it is kept in the access log.";
         parameters.push(parameter("Audit-Reason", ParameterIn::Header, why));
+    }
+    if query.path.contains("{request}") {
+        parameters.push(parameter("request", ParameterIn::Path, "UUID with hyphens."));
     }
     if query.reads_model {
         let wait = "Answer only when the read model has seen this position; waits up to 2 s.";

@@ -3,9 +3,9 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuditSettings, AuthSettings, DatabaseSettings, DemoSettings, HttpSettings, KeyStoreSettings,
-    LaterSettings, PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span,
-    StreamSettings, TelemetrySettings,
+    AuditSettings, AuthSettings, DatabaseSettings, DemoSettings, ForgetSettings, HttpSettings,
+    KeyStoreSettings, LaterSettings, PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings,
+    Span, StreamSettings, TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\
@@ -61,6 +61,8 @@ pub struct ServeSettings {
     pub database: DatabaseSettings,
     #[command(flatten)]
     pub key_store: KeyStoreSettings,
+    #[command(flatten)]
+    pub forget: ForgetSettings,
     #[command(flatten)]
     pub stream: StreamSettings,
     #[command(flatten)]

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::SecretText;
+use super::{SecretText, Span};
 
 /// The log's Postgres.
 #[derive(Debug, Clone, Args)]
@@ -33,4 +33,7 @@ pub struct KeyStoreSettings {
     /// File with the key that wraps all others, mode 0600 [default: $DATA_DIR/keys/kek, made at the first start].
     #[arg(long, env = "KEK_FILE", value_name = "FILE")]
     pub kek_file: Option<PathBuf>,
+    /// How long a key that was read is used before the key store is asked again; 60s at most.
+    #[arg(long, env = "KEY_LEASE", value_name = "SPAN", default_value = "60s")]
+    pub key_lease: Span,
 }

@@ -1,4 +1,11 @@
-use std::{any::Any, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use kernel::{Position, Version};
@@ -21,11 +28,22 @@ pub(crate) struct Loaded<A> {
     pub bytes: u64,
     /// Another aggregate type lives under this id.
     pub foreign: bool,
+    /// The cache's age when the first of it was read: what was read before somebody was forgotten
+    /// is not kept.
+    pub age: u64,
 }
 
 impl<A: Default> Default for Loaded<A> {
     fn default() -> Self {
-        Self { state: A::default(), version: 0, last_position: 0, last_at: None, bytes: 0, foreign: false }
+        Self {
+            state: A::default(),
+            version: 0,
+            last_position: 0,
+            last_at: None,
+            bytes: 0,
+            foreign: false,
+            age: 0,
+        }
     }
 }
 
@@ -34,6 +52,7 @@ struct Entry {
     loaded: Arc<dyn Any + Send + Sync>,
     bytes: u64,
     since: Instant,
+    age: u64,
 }
 
 #[derive(Clone)]
@@ -50,6 +69,7 @@ impl Weighter<Uuid, Entry> for Bytes {
 pub(crate) struct Cache {
     entries: sync::Cache<Uuid, Entry, Bytes>,
     max_age: Duration,
+    age: AtomicU64,
 }
 
 impl Cache {
@@ -58,12 +78,13 @@ impl Cache {
         Self {
             entries: sync::Cache::with_weighter(items, config.cache_bytes, Bytes),
             max_age: Duration::from_secs(config.cache_seconds),
+            age: AtomicU64::new(1),
         }
     }
 
     pub(super) fn get<A: Send + Sync + 'static>(&self, id: Uuid) -> Option<Arc<Loaded<A>>> {
         let entry = self.entries.get(&id)?;
-        if entry.since.elapsed() > self.max_age {
+        if entry.since.elapsed() > self.max_age || entry.age != self.age() {
             self.entries.remove(&id);
             return None;
         }
@@ -76,12 +97,26 @@ impl Cache {
         // An aggregate that was read again and again keeps the age of its oldest copy, because
         // its state was only ever carried forward.
         let since = self.entries.get(&id).map_or_else(Instant::now, |entry| entry.since);
-        self.entries.insert(id, Entry { loaded, bytes, since });
+        let age = loaded.age;
+        self.entries.insert(id, Entry { loaded, bytes, since, age });
     }
 
     pub(super) fn put_fresh<A: Send + Sync + 'static>(&self, id: Uuid, loaded: Arc<Loaded<A>>) {
         let bytes = loaded.bytes;
-        self.entries.insert(id, Entry { loaded, bytes, since: Instant::now() });
+        let age = loaded.age;
+        self.entries.insert(id, Entry { loaded, bytes, since: Instant::now(), age });
+    }
+
+    /// To be taken before anything is read.
+    pub(super) fn age(&self) -> u64 {
+        self.age.load(Ordering::SeqCst)
+    }
+
+    /// Somebody was forgotten: what was decrypted before is dropped, and what is being read now is
+    /// not kept. All of it, because an aggregate does not say whose data it holds.
+    pub(super) fn begin_anew(&self) {
+        self.age.fetch_add(1, Ordering::SeqCst);
+        self.entries.clear();
     }
 
     pub(crate) fn drop(&self, id: Uuid) {

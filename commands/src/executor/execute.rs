@@ -99,7 +99,10 @@ impl Inner {
         let Asked { request, word, command, other } = asked;
         let id = request.aggregate_id;
         let target = match self.cache.get::<A>(id) {
-            None if assume_missing => Look { loaded: Arc::new(Loaded::default()), fresh: false },
+            None if assume_missing => {
+                let loaded = Loaded { age: self.cache.age(), ..Loaded::default() };
+                Look { loaded: Arc::new(loaded), fresh: false }
+            }
             _ => self.look::<A>(id).await?,
         };
         let actor = self.actor(request.caller, id, &target).await?;
@@ -118,7 +121,9 @@ impl Inner {
             let version = look.loaded.version;
             seen.push(Seen { id: *other, version, fresh: look.fresh });
             // What is not there cannot be asserted; it is refused below.
-            if version > 0 {
+            // The actor may be the same one, asserted already.
+            let asserted = asserts.iter().any(|assert: &Assert| assert.aggregate.aggregate_id == *other);
+            if version > 0 && !asserted {
                 asserts.push(Assert {
                     aggregate: AggregateRef::new(<A::Reads as Aggregate>::TYPE, *other),
                     version,
@@ -207,6 +212,7 @@ impl Inner {
             last_at: Some(context.now),
             bytes: target.bytes + bytes as u64,
             foreign: false,
+            age: target.age,
         };
         self.cache.put(id, Arc::new(after));
         Ok(Attempt::Done(Ok(Answer {

@@ -36,7 +36,7 @@ impl Inner {
     /// Folds an aggregate from its snapshot and the events after it.
     async fn load<A: Aggregate>(self: &Arc<Self>, id: Uuid) -> Result<Loaded<A>, CommandError> {
         let pool = self.deps.log.pg();
-        let mut loaded = Loaded::<A>::default();
+        let mut loaded = Loaded::<A> { age: self.cache.age(), ..Loaded::default() };
         let snapshot = log::load_snapshot(pool, id, A::SNAPSHOT_SCHEMA).await?;
         if let Some(snapshot) = snapshot {
             self.restore(&mut loaded, snapshot).await?;
@@ -73,8 +73,14 @@ impl Inner {
             tracing::warn!(aggregate_type = %A::TYPE, "a snapshot could not be read and is ignored");
             return Ok(());
         };
-        *loaded =
-            Loaded { state, version, last_at: serde_json::from_value(at).ok(), bytes, ..Loaded::default() };
+        *loaded = Loaded {
+            state,
+            version,
+            last_at: serde_json::from_value(at).ok(),
+            bytes,
+            age: loaded.age,
+            ..Loaded::default()
+        };
         Ok(())
     }
 

@@ -91,7 +91,14 @@ impl Executor {
             queues: Queues::default(),
             stats: ExecutorStats::default(),
         };
-        Self { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        let weak = Arc::downgrade(&inner);
+        inner.deps.keys.on_erasure(Box::new(move |_| {
+            if let Some(inner) = weak.upgrade() {
+                inner.cache.begin_anew();
+            }
+        }));
+        Self { inner }
     }
 
     #[must_use]

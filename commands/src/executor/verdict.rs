@@ -40,7 +40,7 @@ pub(super) fn verdict<A: Handler>(
     if let Err(forbidden) = target.state.authorise(word.word, context) {
         return no(forbidden);
     }
-    if target.version == 0 && !word.creates {
+    if target.version == 0 && !word.creates && !A::ALWAYS_THERE {
         return no(Rejection::missing(format!("There is no such {}.", A::TYPE)));
     }
     if target.foreign {

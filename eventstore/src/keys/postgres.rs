@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use kernel::Class;
 use sqlx::PgPool;
@@ -7,11 +8,12 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    Erasure, FoundKey, KeyEncryption, KeyError, KeyRequest, KeyStore, KeyedHasher, MAX_LEASE, Provision,
-    Standing,
+    Erasure, ErasureListener, FoundKey, KekRing, KeyError, KeyRequest, KeyStore, KeyedHasher, MAX_LEASE,
+    Provision, Standing,
     batcher::Batcher,
     cache::KeyCache,
-    loader::{Loader, ROUND_TRIP},
+    loader::{Loader, ROUND_TRIP, begin},
+    readers::{Reader, follow, holders},
 };
 
 /// What may be tuned.
@@ -47,12 +49,14 @@ impl PgKeyStore {
     /// [`KeyError::Database`] when the database does not answer or is not migrated.
     pub async fn connect(
         pool: PgPool,
-        kek: Arc<dyn KeyEncryption>,
+        kek: impl Into<KekRing>,
         options: PgKeyStoreOptions,
     ) -> Result<Self, KeyError> {
-        let cache = KeyCache::new(options.cache_entries);
-        let loader = Arc::new(Loader { pool, kek, cache, lease: options.lease });
-        let hasher = loader.hasher().await?;
+        let (cache, kek) = (KeyCache::new(options.cache_entries), kek.into());
+        let hasher = begin(&pool, &kek).await?;
+        let reader = Arc::new(Reader::register(pool.clone(), options.lease).await?);
+        let loader = Arc::new(Loader { pool, kek, cache, lease: options.lease, reader: Arc::clone(&reader) });
+        tokio::spawn(follow(Arc::downgrade(&reader), Arc::downgrade(&loader)));
         Ok(Self { batcher: Batcher::start(loader.clone()), loader, hasher })
     }
 
@@ -91,6 +95,7 @@ impl PgKeyStore {
         let result = timeout(ROUND_TRIP, rows).await;
         // Also when the answer was lost: the keys may be gone all the same.
         self.invalidate(Some(subject));
+        self.loader.reader.wake.notify_one();
         let mut done = Erasure::default();
         for row in result.map_err(|_| KeyError::Timeout)?? {
             let class = Class::parse(&row.of_class).ok_or(KeyError::Incomplete)?;
@@ -167,6 +172,40 @@ impl KeyStore for PgKeyStore {
 
     fn invalidate(&self, subject: Option<Uuid>) {
         self.loader.cache.invalidate(subject);
+        self.loader.reader.tell(subject);
+    }
+
+    fn on_erasure(&self, listener: ErasureListener) {
+        self.loader.reader.listen(listener);
+    }
+
+    fn look_again(&self) {
+        self.loader.reader.wake.notify_one();
+    }
+
+    fn old_keks_gone_at(
+        &self,
+        since: DateTime<Utc>,
+    ) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, KeyError>> {
+        Box::pin(async move {
+            let at = sqlx::query_scalar!(
+                "select min(old_destroyed_at) from keys.rotations where started_at >= $1",
+                since
+            )
+            .fetch_one(&self.loader.pool);
+            Ok(timeout(ROUND_TRIP, at).await.map_err(|_| KeyError::Timeout)??)
+        })
+    }
+
+    fn leave(&self) -> BoxFuture<'_, Result<(), KeyError>> {
+        Box::pin(async {
+            self.loader.cache.invalidate(None);
+            self.loader.reader.leave().await
+        })
+    }
+
+    fn holders(&self, subject: Uuid) -> BoxFuture<'_, Result<u64, KeyError>> {
+        Box::pin(holders(&self.loader.pool, subject))
     }
 
     fn keyed_hash(&self, scope: &str, value: &[u8]) -> [u8; 32] {

@@ -3,7 +3,7 @@ use futures::future::BoxFuture;
 use kernel::Class;
 use uuid::Uuid;
 
-use super::{KeyError, SubjectKey};
+use super::{ErasureListener, KeyError, SubjectKey};
 
 /// Which key: the person, what it protects, and the year of the event (so that retention by age
 /// can shred without touching newer data).
@@ -101,6 +101,36 @@ pub trait KeyStore: Send + Sync {
     /// Drops this process's cached keys of one person, or of all (`None`). Called when another
     /// process announces an erasure; the lease covers the case that nobody does.
     fn invalidate(&self, subject: Option<Uuid>);
+
+    /// Called for every erasure this process learns of, before it says that it holds nothing of
+    /// the person any more: drop what was decrypted. Short, never blocking.
+    fn on_erasure(&self, listener: ErasureListener) {
+        let _ = listener;
+    }
+
+    /// Somebody says that there was an erasure: ask at once, not at the next turn.
+    fn look_again(&self) {}
+
+    /// When no backup of the key store from before `since` opened anything any more, because every
+    /// key-encryption key of that time was destroyed in an exchange begun later. `None`: never.
+    fn old_keks_gone_at(
+        &self,
+        since: DateTime<Utc>,
+    ) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, KeyError>> {
+        let _ = since;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Says goodbye, so that no erasure waits for this process; keys are not to be used afterwards.
+    fn leave(&self) -> BoxFuture<'_, Result<(), KeyError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// How many processes may still hold a key of this erased person in memory.
+    fn holders(&self, subject: Uuid) -> BoxFuture<'_, Result<u64, KeyError>> {
+        let _ = subject;
+        Box::pin(std::future::ready(Ok(0)))
+    }
 
     /// HMAC-SHA-256 of `value` under a key of its own per `scope`. The same in every process on
     /// this key store; a hash of one scope says nothing about another's. For receipts and

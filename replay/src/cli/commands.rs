@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
+    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RetentionCommand, ScanArguments,
     audit::AuditCommand,
     help,
     import::ImportCommand,
@@ -61,6 +62,27 @@ pub enum Command {
     /// Work by the clock: how it goes, do one now, do what is due.
     #[command(subcommand)]
     Jobs(JobsCommand),
+    /// Keys of personal data: exchange the key-encryption key, count.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Forget a person, with a certificate.
+    #[command(after_help = help::FORGET)]
+    Forget(ForgetArguments),
+    /// Forbid to destroy a person's data.
+    #[command(after_help = help::HOLD)]
+    Hold(HoldArguments),
+    /// End a hold.
+    #[command(after_help = help::RELEASE)]
+    Release(HoldArguments),
+    /// Look for words in the bytes of every store.
+    #[command(after_help = help::SCAN)]
+    Scan(ScanArguments),
+    /// Write down everything about a person, for that person.
+    #[command(after_help = help::EXPORT)]
+    Export(ExportArguments),
+    /// Shred personal data by age.
+    #[command(subcommand)]
+    Retention(RetentionCommand),
     /// Rehearse a disaster on private servers: kill, promote, salvage, rebuild, check.
     #[command(after_help = help::DRILL)]
     Drill(DrillArguments),

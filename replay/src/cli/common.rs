@@ -2,7 +2,7 @@ use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
 use clap::{Args, ValueEnum};
 
-use super::StreamPolicy;
+use super::{StreamPolicy, units::Span};
 
 const WHERE: &str = "Where everything is";
 
@@ -30,6 +30,9 @@ pub struct Common {
     /// File with the key that wraps all others [default: $DATA_DIR/keys/kek].
     #[arg(long, env = "KEK_FILE", value_name = "FILE", global = true, help_heading = WHERE)]
     pub kek_file: Option<PathBuf>,
+    /// How long a key that was read is used before the key store is asked again; 60s at most.
+    #[arg(long, env = "KEY_LEASE", value_name = "SPAN", default_value = "60s", global = true, help_heading = WHERE)]
+    pub key_lease: Span,
     /// NATS server of the stream; the private server when absent.
     #[arg(long, env = "NATS_URL", hide_env_values = true, value_name = "URL", global = true, help_heading = WHERE)]
     pub nats_url: Option<SecretUrl>,

@@ -5,6 +5,7 @@ mod commands;
 mod common;
 mod help;
 mod import;
+mod lifecycle;
 mod stream_policy;
 mod units;
 
@@ -17,6 +18,10 @@ pub use commands::{
 };
 pub use common::{Common, LogFormat, SecretUrl};
 pub use import::{ImportArguments, ImportCommand};
+pub use lifecycle::{
+    ExportArguments, ForgetArguments, ForgetCommand, ForgetOptions, HoldArguments, KeysCommand,
+    RetentionCommand, ScanArguments,
+};
 pub use stream_policy::StreamPolicy;
 pub use units::{Moment, Span, Until};
 

@@ -5,15 +5,20 @@ mod backup;
 mod drill;
 mod engines;
 mod epoch;
+mod forget;
+mod hold;
 mod hot;
 mod import;
 mod jobs;
+mod keys;
 mod names;
 mod parked;
 mod past;
+mod persons;
 mod rebuild;
 mod reservations;
 mod salvage;
+mod scan;
 mod status;
 mod stream;
 mod verify;
@@ -24,9 +29,8 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Answer, Cli, Failure,
     cli::{
-        AuditCommand, BackupCommand, Command, EpochCommand, ImportCommand, JobsCommand, ParkedCommand,
-        PastCommand, RebuildArguments,
-        ReservationsCommand, StreamCommand,
+        AuditCommand, BackupCommand, Command, EpochCommand, ForgetArguments, ForgetCommand, ImportCommand,
+        JobsCommand, ParkedCommand, PastCommand, RebuildArguments, ReservationsCommand, StreamCommand,
     },
     servers::{Need, Servers},
     terminal::Screen,
@@ -48,6 +52,12 @@ pub async fn dispatch(cli: &Cli, screen: &Screen, stop: &CancellationToken) -> R
     // A bundle is checked without any server.
     if let Command::Audit(AuditCommand::VerifyBundle { file, keys }) = &cli.command {
         return audit::verify_bundle(file, keys);
+    }
+    // Needs none.
+    if let Command::Forget(ForgetArguments { command: Some(ForgetCommand::Verify { file, key }), .. }) =
+        &cli.command
+    {
+        return forget::verify(file, key.as_deref());
     }
     let opening = Servers::open(&cli.common, need(&cli.command), screen);
     // Dropped while starting, private servers are stopped.
@@ -71,6 +81,13 @@ const fn need(command: &Command) -> Need {
         Command::Import(_) => Need::LOG,
         Command::Rebuild(RebuildArguments { until: Some(_), .. }) => Need::LOG,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
+        Command::Forget(_) => Need::ALL_AND_KEYS,
+        Command::Keys(_)
+        | Command::Hold(_)
+        | Command::Release(_)
+        | Command::Scan(_)
+        | Command::Export(_)
+        | Command::Retention(_) => Need::LOG_AND_KEYS,
         Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
             Need::LOG_AND_KEYS
         }
@@ -103,6 +120,13 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
         Command::Import(command) => import::run(context, command).await,
         Command::Backup(command) => backup::run(context, command).await,
         Command::Jobs(command) => jobs::run(context, command).await,
+        Command::Keys(command) => keys::run(context, command).await,
+        Command::Forget(arguments) => forget::run(context, arguments).await,
+        Command::Hold(arguments) => hold::run(context, arguments, true).await,
+        Command::Release(arguments) => hold::run(context, arguments, false).await,
+        Command::Scan(arguments) => scan::run(context, arguments).await,
+        Command::Export(arguments) => persons::export(context, arguments).await,
+        Command::Retention(command) => persons::retention(context, command).await,
         Command::Drill(arguments) => drill::run(arguments, context.screen, context.stop).await,
         Command::Epoch(EpochCommand::Status) => epoch::status(context).await,
         Command::Epoch(EpochCommand::Advance(arguments)) => epoch::advance(context, arguments).await,

@@ -7,15 +7,18 @@ use std::{
 
 use eventstore::{
     LogPool, StoreError, connect_log,
+    control::Control,
     epoch::{self, CheckpointFile, EpochStatus, Standing},
-    keys::{Kek, KeyStore, PgKeyStore, PgKeyStoreOptions},
+    keys::{Kek, KekRing, KeyStore, PgKeyStore, PgKeyStoreOptions},
     stream::{StreamClient, StreamConfig},
 };
+use lifecycle::certificate::CertificateKey;
 use projections::{search::outside::Outside, weave::hot_views::HotRedis};
 use sqlx::{
     Connection, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::sync::Mutex;
 
 use super::{
     engines::engines,
@@ -34,6 +37,7 @@ pub struct Servers {
     place: Place,
     database: PgConnectOptions,
     owner: PgPool,
+    opened: Mutex<Vec<PgKeyStore>>,
 }
 
 impl Servers {
@@ -41,7 +45,9 @@ impl Servers {
     pub async fn open(common: &Common, need: Need, screen: &Screen) -> Result<Self, Failure> {
         let place = find(common, need, screen).await?;
         match Self::connect(common, &place).await {
-            Ok((database, owner)) => Ok(Self { common: common.clone(), place, database, owner }),
+            Ok((database, owner)) => {
+                Ok(Self { common: common.clone(), place, database, owner, opened: Mutex::default() })
+            }
             Err(failure) => {
                 stop(place).await;
                 Err(failure)
@@ -125,11 +131,36 @@ impl Servers {
         let url = self.place.keys.as_deref().unwrap_or_default();
         let options = parse("KEYS_DATABASE_URL", url)?;
         reach("KEYS_DATABASE_URL", &options).await?;
-        let kek = self.kek()?;
+        self.kek()?;
+        let kek = KekRing::load(std::env::var("KEK").ok().as_deref(), &self.kek_file())?;
         let pool =
             PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options);
-        let store = PgKeyStore::connect(pool, Arc::new(kek), PgKeyStoreOptions::default()).await?;
+        let options = PgKeyStoreOptions { lease: self.common.key_lease.0, ..PgKeyStoreOptions::default() };
+        let store = PgKeyStore::connect(pool, kek, options).await?;
+        // Said goodbye in the end, or an erasure would wait for us.
+        self.opened.lock().await.push(store.clone());
         Ok(Arc::new(store))
+    }
+
+    /// NATS as the application, for words between processes; `None` when none is known.
+    pub async fn control(&self) -> Result<Option<Control>, Failure> {
+        match &self.place.nats {
+            Some(url) => Ok(Some(Control::connect(url, self.common.nats_creds.as_deref()).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The keys database as its owner.
+    pub fn keys_owner(&self) -> Result<PgPool, Failure> {
+        let url = self.place.keys_owner.as_deref().or(self.place.keys.as_deref()).unwrap_or_default();
+        let options = parse("KEYS_OWNER_DATABASE_URL", url)?;
+        Ok(PgPoolOptions::new().max_connections(2).acquire_timeout(CONNECT).connect_lazy_with(options))
+    }
+
+    /// Signs certificates and exports.
+    pub fn certificate_key(&self) -> Result<CertificateKey, Failure> {
+        CertificateKey::load(&self.common.data_dir.join("keys").join("certificate"))
+            .map_err(Failure::could_not_run)
     }
 
     /// The key-encryption key, which must be there.
@@ -144,12 +175,17 @@ impl Servers {
         Ok(Kek::load(variable.as_deref(), &file)?)
     }
 
-    fn kek_file(&self) -> PathBuf {
+    pub fn kek_file(&self) -> PathBuf {
         self.common.kek_file.clone().unwrap_or_else(|| self.common.data_dir.join("keys").join("kek"))
     }
 
     /// Stops what `open` started.
     pub async fn close(self) {
+        for store in self.opened.into_inner() {
+            if let Err(error) = store.leave().await {
+                eprintln!("the key store was left without a word: {error}");
+            }
+        }
         self.owner.close().await;
         stop(self.place).await;
     }

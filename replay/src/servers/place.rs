@@ -27,6 +27,7 @@ impl Need {
     pub const LOG_AND_STREAM: Self = Self { nats: Wanted::Yes, ..Self::LOG };
     pub const STREAM_IF_THERE: Self = Self { nats: Wanted::IfThere, ..Self::LOG };
     pub const REDIS_IF_THERE: Self = Self { redis: Wanted::IfThere, ..Self::LOG };
+    pub const ALL_AND_KEYS: Self = Self { keys: true, ..Self::ALL_IF_THERE };
     pub const ALL_IF_THERE: Self = Self { redis: Wanted::IfThere, ..Self::STREAM_IF_THERE };
 
     fn can_do_without(self, part: Part) -> bool {

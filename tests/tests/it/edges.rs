@@ -11,15 +11,20 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
     ("eventstore", &["kernel"], &["axum"]),
     ("commands", &["kernel", "domain", "eventstore"], &["axum", "sqlx", "async-nats"]),
     ("projections", &["kernel", "domain", "eventstore"], &["axum", "async-nats"]),
+    (
+        "lifecycle",
+        &["kernel", "domain", "eventstore", "commands", "projections"],
+        &["axum", "async-nats", "cqrs-es"],
+    ),
     ("embedded", &[], &["axum", "sqlx", "async-nats"]),
     (
         "api",
-        &["kernel", "domain", "eventstore", "commands", "projections", "embedded"],
+        &["kernel", "domain", "eventstore", "commands", "projections", "lifecycle", "embedded"],
         &["cqrs-es", "postgres-es"],
     ),
     (
         "replay",
-        &["kernel", "domain", "eventstore", "commands", "projections", "embedded"],
+        &["kernel", "domain", "eventstore", "commands", "projections", "lifecycle", "embedded"],
         &["axum", "postgres-es"],
     ),
 ];

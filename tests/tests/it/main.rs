@@ -15,6 +15,7 @@ mod drill;
 mod edges;
 mod failover;
 mod faults;
+mod forget;
 mod generation;
 mod hot_views;
 mod http;

@@ -6,7 +6,7 @@ use super::{
     AccountEvent, AccountLeft, AccountPromoted, AccountReactivated, AccountRegistered, DescribeAccount,
     Profile, PromoteAccount, RegisterAccount,
 };
-use crate::{CommunityRole, DecideContext, Rejection, weave::values::Change};
+use crate::{CommunityRole, DecideContext, Principal, Rejection, weave::values::Change};
 
 impl Account {
     /// Who may do what. It depends on who acts and on whom, never on the account's state.
@@ -23,6 +23,8 @@ impl Account {
                 principal.require_active()?;
                 if principal.is_admin() { Ok(()) } else { Err(admin_only()) }
             }
+            // Forgetting somebody begins with it.
+            AccountCommandKind::Leave if principal == Principal::System => Ok(()),
             AccountCommandKind::Describe
             | AccountCommandKind::Place
             | AccountCommandKind::ChangeEmail
@@ -46,6 +48,10 @@ impl Account {
                 return Err(Rejection::state("already-exists", "This account is registered already."));
             }
             (_, Self::Missing) => return Err(Rejection::missing("There is no such account.")),
+            // Whoever is forgotten may have left before.
+            (AccountCommand::Leave(_), Self::Left { .. }) if context.principal == Principal::System => {
+                return Ok(vec![]);
+            }
             (_, Self::Left { .. }) => {
                 return Err(Rejection::state("account-left", "This account was left for good."));
             }
@@ -73,7 +79,10 @@ impl Account {
             AccountCommand::Reactivate(_) => Ok(vec![]),
             AccountCommand::Promote(promote) => profile.promoted(*promote),
             AccountCommand::Leave(_) => {
-                profile.require_enabled()?;
+                // A disabled account is left for its person by the system only.
+                if context.principal != Principal::System {
+                    profile.require_enabled()?;
+                }
                 Ok(vec![AccountLeft {}.into()])
             }
         }

@@ -21,4 +21,5 @@ pub use public_point::{EARTH_RADIUS_M, MIN_OFFSET_M, distance_m, public_point};
 pub use radius::Radius;
 pub use search_visibility::SearchVisibility;
 pub use tags::{AccountTags, NodeTags, THEMES, Tag, Tags};
+pub(crate) use text::checked_line;
 pub use text::{ContactAddress, Info, Kind, MessageContent, NodeAddress, Summary, Title};

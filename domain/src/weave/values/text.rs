@@ -53,6 +53,15 @@ pub(super) fn checked(
     Ok(text)
 }
 
+/// One line of text of another context.
+pub(crate) fn checked_line(
+    text: &str,
+    pointer: &'static str,
+    length: (usize, usize),
+) -> Result<String, Rejection> {
+    checked(text, pointer, length, Lines::One)
+}
+
 fn too_long(pointer: &'static str, max: usize) -> Rejection {
     Rejection::invalid(pointer, "too-long", format!("The text is longer than {max} characters."))
 }

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::names;
 use crate::{
     Answer, Cli, Failure,
-    cli::{Command, Common, LogFormat, StreamPolicy},
+    cli::{Command, Common, LogFormat, Span, StreamPolicy},
     terminal::Screen,
 };
 
@@ -153,6 +153,7 @@ impl Site {
             keys_database_url: Some(endpoints.keys_database_url.clone().into()),
             keys_owner_database_url: Some(endpoints.keys_owner_database_url.clone().into()),
             kek_file: Some(self.kek_file()),
+            key_lease: Span(Duration::from_secs(60)),
             nats_url: Some(self.nats_url().into()),
             nats_relay_url: None,
             nats_creds: None,

@@ -37,7 +37,8 @@ fn reactor(place: &Installation) -> Value {
     let (code, out, errors) = place.replay(&["--json", "status"]);
     assert_eq!(code, 0, "{errors}");
     let status: Value = serde_json::from_str(&out).unwrap();
-    status["reactors"].as_array().unwrap().first().cloned().unwrap_or(Value::Null)
+    let reactors = status["reactors"].as_array().unwrap();
+    reactors.iter().find(|one| one["name"] == "unbind-works").cloned().unwrap_or(Value::Null)
 }
 
 #[tokio::test(flavor = "multi_thread")]

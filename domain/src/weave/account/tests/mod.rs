@@ -120,12 +120,24 @@ fn an_account_registers_once_and_a_reused_id_gains_nothing() {
 fn nobody_changes_somebody_elses_account() {
     for principal in [guest(SOMEBODY), weaver(SOMEBODY), ADMIN, Principal::System] {
         for command in own_commands() {
+            // Forgetting somebody begins with it.
+            if principal == Principal::System && command == LEAVE {
+                continue;
+            }
             given::<Account>([registered()])
                 .by(principal)
                 .when(command)
                 .then_rejected(Forbidden, "not-oneself");
         }
     }
+}
+
+#[test]
+fn the_system_makes_anybody_leave_who_is_forgotten_once() {
+    for events in [vec![registered()], vec![registered(), disabled()]] {
+        given::<Account>(events).by(Principal::System).when(LEAVE).then([left()]);
+    }
+    given::<Account>([registered(), left()]).by(Principal::System).when(LEAVE).then([]);
 }
 
 #[test]

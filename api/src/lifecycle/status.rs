@@ -1,0 +1,72 @@
+use axum::{
+    extract::{Request, State},
+    http::request::Parts,
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use domain::platform::person::Contents;
+use lifecycle::forget::{StepDone, find_request};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use crate::{
+    app::{App, Shared},
+    command::parse_id,
+    http::{EntityTag, Lane, Params},
+    problem::Problem,
+    query::{Caching, answer, run},
+};
+
+/// How far a request is.
+#[derive(Serialize)]
+pub struct ForgetStatus {
+    request: Uuid,
+    /// requested, held, running, failing, provisional or final.
+    state: String,
+    /// Nothing of the person can be read, and that was checked.
+    erased: bool,
+    content: Contents,
+    requested_at: DateTime<Utc>,
+    /// Why it does not go on; for operators.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    steps: Vec<StepDone>,
+    /// The signed certificate, the final one once there is one.
+    certificate: Option<Box<RawValue>>,
+}
+
+/// `GET /v1/forget/{request}`: for the person and for operators.
+pub async fn status(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
+    let (parts, _) = request.into_parts();
+    run(&app, Lane::Queries, shown(&app, &parts)).await
+}
+
+async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    let identity = app.verifier.identity(&parts.headers)?;
+    Params::parse(parts.uri.query(), &[])?;
+    let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
+    let id = id.ok_or_else(|| Problem::bad_parameter("request", "The id in the path is not a UUID."))?;
+    let operates = identity.roles.operator || identity.roles.admin;
+    let found = find_request(app.log.pg(), id).await.map_err(|error| {
+        tracing::error!(%error, "a request to forget cannot be looked up");
+        Problem::unavailable()
+    })?;
+    // To everybody else there is no such request: that somebody was forgotten is their business.
+    let found = found.filter(|found| operates || found.account == identity.account);
+    let found = found.ok_or_else(|| Problem::not_found("There is no such request."))?;
+    let erased = found.erased();
+    let certificate = found.final_certificate.or(found.provisional);
+    let document = ForgetStatus {
+        request: found.request,
+        state: found.state,
+        erased,
+        content: found.content,
+        requested_at: found.requested_at,
+        problem: found.problem.filter(|_| operates),
+        certificate: certificate.and_then(|text| RawValue::from_string(text).ok()),
+        steps: found.steps,
+    };
+    let tag = EntityTag::Read(document.steps.len() as i64, 0);
+    answer(&parts.headers, &document, tag, Caching::Never)
+}

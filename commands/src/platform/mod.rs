@@ -1,0 +1,3 @@
+//! Handler of what belongs to no bounded context.
+
+mod persons;

@@ -1,0 +1,128 @@
+//! Everything there is about a person, for that person: access and portability.
+
+use chrono::{DateTime, Utc};
+use domain::platform::person::person_id;
+use eventstore::{canonical::canonical, log, seal::Sealer};
+use kernel::{Actor, Position, RecordedEvent};
+use projections::weave::authorship::bound_works;
+use serde::Serialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::{LifecycleError, certificate::CertificateKey};
+
+/// What stands in front of what is signed.
+const CONTEXT: &[u8] = b"weltgewebe person export 1\n";
+const AT_ONCE: usize = 200;
+/// Works looked up at once.
+const WORKS: i64 = 1_000;
+
+/// Schema of the document, for whoever reads it elsewhere.
+const SCHEMA: &str = "urn:weltgewebe:person-export:1";
+
+/// One event, opened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Exported {
+    position: Position,
+    event_id: Uuid,
+    aggregate_type: String,
+    aggregate_id: Uuid,
+    r#type: String,
+    schema_version: i32,
+    occurred_at: DateTime<Utc>,
+    /// Personal fields in clear; `null` where they are erased.
+    payload: Value,
+}
+
+/// The whole document: events of the account, and what the person did at nodes and in
+/// conversations. Nothing that others did, except to the account itself.
+///
+/// # Errors
+/// [`LifecycleError`]; [`LifecycleError::Other`] when there is no such account.
+pub async fn export(
+    pool: &PgPool,
+    sealer: &Sealer,
+    key: &CertificateKey,
+    account: Uuid,
+    now: DateTime<Utc>,
+) -> Result<Value, LifecycleError> {
+    let mut ids = vec![account, person_id(account)];
+    let mut after = Uuid::nil();
+    loop {
+        let found = bound_works(pool, account, after, WORKS).await;
+        let found = found.map_err(|error| LifecycleError::Other(error.to_string()))?;
+        let Some((_, last)) = found.works.last() else { break };
+        after = *last;
+        ids.extend(found.works.into_iter().map(|(_, id)| id));
+    }
+    let own = [account, person_id(account)];
+    let mut events = Vec::new();
+    for ids in ids.chunks(AT_ONCE) {
+        let mut page = log::load_streams(pool, ids).await?;
+        sealer.open_events(&mut page).await?;
+        for event in &page {
+            let metadata = event.metadata().map_err(|error| LifecycleError::Other(error.to_string()))?;
+            if own.contains(&event.aggregate_id) || metadata.actor == Actor::Account(account) {
+                events.push(exported(event, metadata.occurred_at)?);
+            }
+        }
+    }
+    if events.is_empty() {
+        return Err(LifecycleError::Other("there is no such account".to_owned()));
+    }
+    events.sort_by_key(|event| event.position);
+    let head = log::head(pool).await?;
+    let count = events.len();
+    let body = json!({ "schema": SCHEMA, "account": account, "events": events });
+    let text = canonical(&body).map_err(|error| LifecycleError::Other(error.to_string()))?;
+    let manifest = json!({
+        "exported_at": now,
+        "position": head.position,
+        "events": count,
+        "sha256": hex::encode(Sha256::digest(text.as_bytes())),
+        "public_key": hex::encode(key.public().as_bytes()),
+    });
+    let signed = canonical(&manifest).map_err(|error| LifecycleError::Other(error.to_string()))?;
+    let signature = key.sign_in(CONTEXT, signed.as_bytes());
+    Ok(json!({
+        "schema": SCHEMA,
+        "account": account,
+        "events": body["events"],
+        "manifest": manifest,
+        "signature": signature,
+    }))
+}
+
+fn exported(event: &RecordedEvent, occurred_at: DateTime<Utc>) -> Result<Exported, LifecycleError> {
+    let payload: Value = serde_json::from_str(event.payload.get())
+        .map_err(|_| LifecycleError::Other("a payload is no JSON".to_owned()))?;
+    Ok(Exported {
+        position: event.position,
+        event_id: event.event_id,
+        aggregate_type: event.aggregate_type.to_string(),
+        aggregate_id: event.aggregate_id,
+        r#type: event.event_type.to_string(),
+        schema_version: event.schema_version,
+        occurred_at,
+        payload: plain(payload),
+    })
+}
+
+/// `$opened` as its value, `$erased` and `$redacted` as null.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(mut fields) => {
+            if let Some(mut opened) = fields.remove("$opened") {
+                return opened.get_mut("value").map(Value::take).unwrap_or_default();
+            }
+            if ["$erased", "$redacted", "$sealed"].iter().any(|marker| fields.contains_key(*marker)) {
+                return Value::Null;
+            }
+            Value::Object(fields.into_iter().map(|(name, field)| (name, plain(field))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(plain).collect()),
+        other => other,
+    }
+}
