@@ -2,6 +2,7 @@
 
 use domain::{
     Aggregate, EventPayload,
+    platform::person::Person,
     weave::{account::Account, conversation::Conversation, message::Message, node::Node},
 };
 use kernel::{RecordedEvent, Undecodable};
@@ -15,7 +16,8 @@ use serde_json::Value;
 pub fn state_of(aggregate_type: &str, events: &[RecordedEvent]) -> Option<Result<Value, Undecodable>> {
     let known = [(Account::TYPE, fold::<Account> as Fold), (Node::TYPE, fold::<Node>)];
     let more = [(Conversation::TYPE, fold::<Conversation> as Fold), (Message::TYPE, fold::<Message>)];
-    let found = known.into_iter().chain(more).find(|(name, _)| name.as_str() == aggregate_type);
+    let platform = [(Person::TYPE, fold::<Person> as Fold)];
+    let found = known.into_iter().chain(more).chain(platform).find(|(name, _)| name.as_str() == aggregate_type);
     found.map(|(_, fold)| fold(events))
 }
 

@@ -30,7 +30,7 @@ impl Answer<'_> {
     pub fn has(&self, name: &str) -> bool {
         let lines = self.head.split(|byte| *byte == b'\n');
         lines
-            .filter_map(|line| line.split(|byte| *byte == b':').next())
+            .filter_map(|line| line.get(..line.iter().position(|byte| *byte == b':')?))
             .any(|found| found.eq_ignore_ascii_case(name.as_bytes()))
     }
 
