@@ -8,6 +8,10 @@ pub enum Sweep {
     Serving,
     /// The sweep over rebuilds and switches.
     Rebuilding,
+    /// The sweep over the steps of forgetting a person.
+    Forgetting,
+    /// The sweep over an exchange of the key-encryption key.
+    Rotating,
 }
 
 /// Every point there is. A test compares this list with the sources, and the sweeps take their
@@ -22,9 +26,37 @@ pub const POINTS: &[(&str, Sweep)] = &[
     ("projector.after-commit", Sweep::Serving),
     ("reactor.before-append", Sweep::Serving),
     ("reactor.after-append", Sweep::Serving),
+    ("audit.before-commit", Sweep::Serving),
+    ("audit.before-file", Sweep::Serving),
     ("rebuild.after-page", Sweep::Rebuilding),
+    ("rebuild.past-after-page", Sweep::Rebuilding),
+    ("rebuild.past-before-ready", Sweep::Rebuilding),
     ("swap.before-commit", Sweep::Rebuilding),
     ("swap.after-commit", Sweep::Rebuilding),
+    ("forget.hold", Sweep::Forgetting),
+    ("forget.collect", Sweep::Forgetting),
+    ("forget.restrict", Sweep::Forgetting),
+    ("forget.ledger", Sweep::Forgetting),
+    ("forget.shred", Sweep::Forgetting),
+    ("forget.lease", Sweep::Forgetting),
+    ("forget.record", Sweep::Forgetting),
+    ("forget.unbind", Sweep::Forgetting),
+    ("forget.read-models", Sweep::Forgetting),
+    ("forget.search", Sweep::Forgetting),
+    ("forget.redis", Sweep::Forgetting),
+    ("forget.leftovers", Sweep::Forgetting),
+    ("forget.verify", Sweep::Forgetting),
+    ("forget.scan", Sweep::Forgetting),
+    ("forget.certificate", Sweep::Forgetting),
+    ("forget.second-scan", Sweep::Forgetting),
+    ("forget.final-certificate", Sweep::Forgetting),
+    ("keys.next-made", Sweep::Rotating),
+    ("keys.batch", Sweep::Rotating),
+    ("keys.wrapped", Sweep::Rotating),
+    ("keys.told", Sweep::Rotating),
+    ("keys.linked", Sweep::Rotating),
+    ("keys.promoted", Sweep::Rotating),
+    ("keys.destroyed", Sweep::Rotating),
 ];
 
 /// Kills the process here when the environment says so; see [`crash`](crate::crash).

@@ -1,13 +1,15 @@
-use std::time::Duration;
+use std::{pin::pin, task::Poll, time::Duration};
 
 use axum::http::HeaderMap;
 use eventstore::subscription::Waited;
+use futures::poll;
 use kernel::Position;
 use sqlx::PgPool;
 
+use super::run::{put_down, take_up};
 use crate::{app::App, http::min_position, problem::Problem};
 
-/// How long a query waits for its read model.
+/// How long a query waits for its read models, all together.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a query may begin with.
@@ -26,7 +28,20 @@ pub async fn caught_up(app: &App, headers: &HeaderMap, read_models: &[&str]) -> 
     let Some(wanted) = min_position(headers)? else {
         return Ok(Caught { wanted: None, reads: app.reads.any().clone() });
     };
-    match app.reads.at(read_models, wanted, PATIENCE).await {
+    let mut wait = pin!(app.reads.at(read_models, wanted, PATIENCE));
+    // Most are there already and keep their turn.
+    let waited = match poll!(&mut wait) {
+        Poll::Ready(waited) => waited,
+        Poll::Pending => {
+            let lane = put_down();
+            let waited = wait.await;
+            if waited.is_ok() {
+                take_up(app, lane).await?;
+            }
+            waited
+        }
+    };
+    match waited {
         Ok(reads) => Ok(Caught { wanted: Some(wanted), reads: reads.clone() }),
         Err(Waited::Lost) => Err(Problem::position_lost()),
         Err(Waited::TooManyWaiters) => Err(Problem::overload()),

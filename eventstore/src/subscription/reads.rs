@@ -131,8 +131,10 @@ impl Reads {
                 return Ok(&replica.pool);
             }
         }
+        let deadline = Instant::now() + patience;
         for read_model in read_models {
-            match self.0.positions.wait_for(read_model, wanted, patience).await {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.0.positions.wait_for(read_model, wanted, left).await {
                 Waited::Reached(_) => {}
                 other => return Err(other),
             }

@@ -21,7 +21,6 @@ impl Keys {
         let mut rows = audit_keys(pool).await?;
         if rows.is_empty() {
             let first = first(folder, origin)?;
-            kernel::crash_point!("audit.before-first-key");
             sqlx::query_scalar!(
                 "select announce_first_audit_key($1, $2)",
                 first.public().id().to_string(),

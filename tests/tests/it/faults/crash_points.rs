@@ -50,9 +50,18 @@ fn every_crash_point_of_the_sources_is_in_a_sweep() {
     let listed: BTreeSet<String> = POINTS.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(listed.len(), POINTS.len(), "a name means one place");
     assert_eq!(sources, listed, "kernel::crash::POINTS says which sweep drives which point");
-    // The other sweep stands elsewhere; it has to take its points from the same list or name them.
-    for (name, _) in POINTS.iter().filter(|(_, sweep)| *sweep == Sweep::Rebuilding) {
-        assert!(name.starts_with("rebuild.") || name.starts_with("swap."), "{name}: whose is it?");
+    // The other sweeps stand elsewhere, and have to name what they take.
+    let elsewhere = [
+        (Sweep::Rebuilding, "generation/sweep.rs", ""),
+        (Sweep::Forgetting, "forget/steps.rs", "forget."),
+        (Sweep::Rotating, "forget/keys.rs", ""),
+    ];
+    for (whose, file, prefix) in elsewhere {
+        let text = std::fs::read_to_string(root.join("tests/tests/it").join(file)).unwrap();
+        for (name, _) in POINTS.iter().filter(|(_, sweep)| *sweep == whose) {
+            let name = name.strip_prefix(prefix).unwrap();
+            assert!(text.contains(&format!("\"{name}")), "{file} does not sweep {name}");
+        }
     }
 }
 

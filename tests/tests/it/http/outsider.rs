@@ -170,3 +170,25 @@ async fn who_asks_before_sending_a_body_that_is_too_large_is_not_told_to_go_on()
         said(&api, &format!("{head}Content-Length: 2\r\nContent-Type: application/json\r\n\r\n{{}}"));
     assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 401 "), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_a_position_keeps_nobody_else_out() {
+    let place = Installation::new().await;
+    let api = place.api().await;
+    // Several times as many as may run at once, each for a position that never comes.
+    let waiters = (0..400).map(|_| api.get_at("/v1/stats", "", 1_000_000));
+    let waiting = futures::future::join_all(waiters);
+    let reading = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let mut statuses = vec![];
+        for _ in 0..20 {
+            statuses.push(api.get("/v1/stats", "").await.status);
+        }
+        statuses
+    };
+    let (waited, read) = tokio::join!(waiting, reading);
+    assert_eq!(read, vec![200; 20]);
+    let late = waited.iter().filter(|reply| reply.problem() == "not-caught-up").count();
+    // They all waited at the same time: a turn each would have sent most of them away.
+    assert!(late > 200, "{late} of {}", waited.len());
+}
