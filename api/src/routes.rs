@@ -12,8 +12,7 @@ use crate::{
     command::Collections,
     docs, health,
     http::Params,
-    lifecycle,
-    metrics,
+    lifecycle, metrics,
     problem::Problem,
     settings::{Role, Roles},
     weave,
@@ -31,9 +30,7 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
         .route("/docs/page.js", get(docs::script))
         .route("/docs/page.css", get(docs::style));
     if roles.has(Role::Command) {
-        routes = routes
-            .commands(collections)
-            .route("/v1/accounts/{id}/forget", post(lifecycle::forget));
+        routes = routes.commands(collections).route("/v1/accounts/{id}/forget", post(lifecycle::forget));
     }
     if roles.has(Role::Query) {
         routes = routes

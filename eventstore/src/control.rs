@@ -8,7 +8,10 @@ use futures::StreamExt;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::{keys::KeyStore, stream::{StreamClient, StreamConfig, StreamError}};
+use crate::{
+    keys::KeyStore,
+    stream::{StreamClient, StreamConfig, StreamError},
+};
 
 /// Keys of somebody were erased. The message is empty: who it was is nobody's business on a wire.
 const KEYS: &str = "ctl.keys";

@@ -1,9 +1,5 @@
 use commands::CommandError;
-use eventstore::{
-    StoreError,
-    keys::KeyError,
-    seal::OpenError,
-};
+use eventstore::{StoreError, keys::KeyError, seal::OpenError};
 
 /// Why a piece of the work could not be done. It is tried again; nothing counts as done by it.
 #[derive(Debug, thiserror::Error)]

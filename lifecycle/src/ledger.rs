@@ -80,9 +80,8 @@ impl Ledger {
         };
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         let read = |(number, line): (usize, &str)| {
-            serde_json::from_str(line).map_err(|_| {
-                self.failed()(io::Error::other(format!("line {} cannot be read", number + 1)))
-            })
+            serde_json::from_str(line)
+                .map_err(|_| self.failed()(io::Error::other(format!("line {} cannot be read", number + 1))))
         };
         whole.lines().enumerate().filter(|(_, line)| !line.is_empty()).map(read).collect()
     }
@@ -102,7 +101,8 @@ impl Ledger {
             let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let folder = folder.unwrap_or(Path::new("."));
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            let file = OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&self.path)?;
+            let file =
+                OpenOptions::new().create(true).read(true).append(true).mode(0o600).open(&self.path)?;
             // Two at once: the second waits and then finds the line. Released with the file.
             file.lock()?;
             File::open(folder)?.sync_all()?;

@@ -3,7 +3,7 @@
 //! A key is made per person, class and year, so that a year's data goes with its keys and nothing
 //! newer does. No period is set at first: a community decides on its own periods.
 
-use chrono::{Datelike, Utc, DateTime};
+use chrono::{DateTime, Datelike, Utc};
 use serde::Serialize;
 use sqlx::PgPool;
 
@@ -92,7 +92,8 @@ pub async fn run(
         report.push(line);
     }
     if !dry {
-        let stored = serde_json::to_value(&report).map_err(|error| LifecycleError::Other(error.to_string()))?;
+        let stored =
+            serde_json::to_value(&report).map_err(|error| LifecycleError::Other(error.to_string()))?;
         sqlx::query!("insert into retention_runs (ran_at, report) values ($1, $2)", now, stored)
             .execute(log)
             .await?;

@@ -108,7 +108,8 @@ async fn up(
         }
     });
     // Before anybody is served: what a restore may have brought back is taken away again.
-    let applied = settings.forget.ledger(&settings.place).apply(databases.commands.pg(), &databases.keys).await;
+    let applied =
+        settings.forget.ledger(&settings.place).apply(databases.commands.pg(), &databases.keys).await;
     let applied = applied.map_err(|error| BootError::Other(format!("forgotten persons: {error}")))?;
     if applied.shredded + applied.requests > 0 {
         let (persons, requests) = (applied.shredded, applied.requests);

@@ -1,7 +1,10 @@
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION}},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION},
+    },
     response::Response,
 };
 use commands::CommandError;

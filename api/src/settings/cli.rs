@@ -3,9 +3,9 @@ use domain::{PlatformRole, PlatformRoles};
 use uuid::Uuid;
 
 use super::{
-    AuthSettings, DatabaseSettings, DemoSettings, ForgetSettings, HttpSettings, KeyStoreSettings, LaterSettings,
-    PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span, StreamSettings,
-    TelemetrySettings,
+    AuthSettings, DatabaseSettings, DemoSettings, ForgetSettings, HttpSettings, KeyStoreSettings,
+    LaterSettings, PlaceSettings, PrecedenceSettings, RedisSettings, Roles, SearchSettings, Span,
+    StreamSettings, TelemetrySettings,
 };
 
 const AFTER_HELP: &str = "\

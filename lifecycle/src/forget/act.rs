@@ -97,7 +97,8 @@ impl Workflow {
 
     pub(super) async fn record(&self, request: &ForgetRequest) -> Result<Outcome, LifecycleError> {
         let classes = request.content.classes().to_vec();
-        let command = PersonCommand::RecordForgotten(RecordForgotten { account_id: request.account, classes });
+        let command =
+            PersonCommand::RecordForgotten(RecordForgotten { account_id: request.account, classes });
         let asked = by_the_system(request, person_id(request.account), "record");
         let word = PersonCommandKind::RecordForgotten.name();
         let position = match self.deps.executor.execute::<Person>(asked, word, Ok(command)).await {
@@ -123,14 +124,19 @@ impl Workflow {
     }
 
     /// The first that is stored stays: two at once sign one certificate.
-    pub(super) async fn certificate(&self, request: &ForgetRequest, last: bool) -> Result<Outcome, LifecycleError> {
+    pub(super) async fn certificate(
+        &self,
+        request: &ForgetRequest,
+        last: bool,
+    ) -> Result<Outcome, LifecycleError> {
         let step = if last { Step::SecondScan } else { Step::Scan };
         let scan = request.step(step.name()).map(|done| done.detail.clone()).unwrap_or_default();
         let scan: ScanReport = serde_json::from_value(scan)
             .map_err(|_| LifecycleError::Other("the scan's report has another shape".to_owned()))?;
         let shredded = request.step(Step::Shred.name()).map(|done| done.done_at);
         let shredded_at = shredded.unwrap_or(request.requested_at);
-        let kept = chrono::TimeDelta::from_std(self.deps.key_backups_kept).unwrap_or(chrono::TimeDelta::days(7));
+        let kept =
+            chrono::TimeDelta::from_std(self.deps.key_backups_kept).unwrap_or(chrono::TimeDelta::days(7));
         let expire = shredded_at + kept;
         // A key-encryption key that was destroyed since takes all older backups with it.
         let (gone_at, gone_by) = match self.deps.keys.old_keks_gone_at(shredded_at).await? {
@@ -204,7 +210,8 @@ impl Workflow {
                 let text = event.payload.get();
                 // Kept content opens; nothing else of the person may.
                 let about = wanted.iter().any(|class| {
-                    text.contains("\"$opened\"") && text.contains(&format!("\"class\":\"{}\"", class.as_str()))
+                    text.contains("\"$opened\"")
+                        && text.contains(&format!("\"class\":\"{}\"", class.as_str()))
                         && text.contains(&format!("\"subject\":\"{}\"", request.account))
                 });
                 opened += usize::from(about);

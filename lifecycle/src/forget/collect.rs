@@ -37,7 +37,8 @@ impl Workflow {
         }
         let prints = prints.finish();
         let count = prints.len();
-        let stored = serde_json::to_value(prints).map_err(|error| LifecycleError::Other(error.to_string()))?;
+        let stored =
+            serde_json::to_value(prints).map_err(|error| LifecycleError::Other(error.to_string()))?;
         sqlx::query!(
             "update forget_requests set fingerprints = $2 where request = $1",
             request.request,

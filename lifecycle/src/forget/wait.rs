@@ -1,9 +1,9 @@
 //! The steps that wait for others.
 
 use chrono::TimeDelta;
+use domain::platform::person::person_id;
 use eventstore::log;
 use serde_json::json;
-use domain::platform::person::person_id;
 
 use super::{
     request::ForgetRequest,
@@ -19,9 +19,9 @@ impl Workflow {
     pub(super) async fn lease(&self, request: &ForgetRequest) -> Result<Outcome, LifecycleError> {
         let holders = self.deps.keys.holders(request.account).await?;
         // By the database's clock on both sides; the injected one may stand still.
-        let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&self.deps.pool).await?;
-        let over =
-            request.step(Step::Shred.name()).is_some_and(|shred| now - shred.done_at >= LONGEST_LEASE);
+        let now =
+            sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(&self.deps.pool).await?;
+        let over = request.step(Step::Shred.name()).is_some_and(|shred| now - shred.done_at >= LONGEST_LEASE);
         if holders > 0 && !over {
             return Ok(Outcome::Wait(format!("{holders} processes that may still hold a key in memory")));
         }
@@ -30,11 +30,10 @@ impl Workflow {
 
     pub(super) async fn unbind(&self, request: &ForgetRequest) -> Result<Outcome, LifecycleError> {
         let left = request.number(Step::Restrict.name(), "position");
-        let position = sqlx::query_scalar!(
-            "select position from reactor_checkpoints where reactor = 'unbind-works'"
-        )
-        .fetch_optional(&self.deps.pool)
-        .await?;
+        let position =
+            sqlx::query_scalar!("select position from reactor_checkpoints where reactor = 'unbind-works'")
+                .fetch_optional(&self.deps.pool)
+                .await?;
         if position.unwrap_or(0) < left {
             return Ok(Outcome::Wait("the reactor unbind-works".to_owned()));
         }

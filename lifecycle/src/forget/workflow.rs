@@ -167,7 +167,9 @@ impl Workflow {
         }
         let trouble = report.trouble();
         for request in found {
-            let Some(step) = Step::after(request.steps.iter().map(|done| done.step.as_str())) else { continue };
+            let Some(step) = Step::after(request.steps.iter().map(|done| done.step.as_str())) else {
+                continue;
+            };
             if !trouble.is_empty() {
                 let error = LifecycleError::NotErased(trouble.join("; "));
                 self.failed(request.request, step, &error).await?;
@@ -176,7 +178,8 @@ impl Workflow {
             let own = request.fingerprints.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
             let report = ScanReport { needles: own as u64, ..report.clone() };
             step.crash();
-            let detail = serde_json::to_value(&report).map_err(|error| LifecycleError::Other(error.to_string()))?;
+            let detail =
+                serde_json::to_value(&report).map_err(|error| LifecycleError::Other(error.to_string()))?;
             self.write_down(request.request, step, detail).await?;
         }
         Ok(())

@@ -104,7 +104,8 @@ impl Walk<'_> {
             };
             bytes += read as u64;
             // At the end of the file nothing comes that could complete a value.
-            let until = if read == 0 { piece.len() } else { piece.len().saturating_sub(self.needles.overlap()) };
+            let until =
+                if read == 0 { piece.len() } else { piece.len().saturating_sub(self.needles.overlap()) };
             self.needles.search(&piece, until, |offset| offsets.push(before + offset as u64));
             if read == 0 {
                 break Ok(());

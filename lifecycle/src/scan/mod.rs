@@ -64,7 +64,8 @@ impl ScanReport {
         let mut lines = Vec::new();
         for store in &self.stores {
             lines.extend(store.places.iter().map(|place| format!("found in {}: {place}", store.store)));
-            lines.extend(store.unread.iter().map(|place| format!("not readable in {}: {place}", store.store)));
+            lines
+                .extend(store.unread.iter().map(|place| format!("not readable in {}: {place}", store.store)));
         }
         lines
     }

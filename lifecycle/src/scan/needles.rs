@@ -106,10 +106,7 @@ impl Needles {
 
     /// Fingerprints, and the keyed hash they were made with.
     #[must_use]
-    pub fn fingerprints(
-        prints: &[Fingerprint],
-        hash: Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>,
-    ) -> Self {
+    pub fn fingerprints(prints: &[Fingerprint], hash: Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>) -> Self {
         let mut needles = Self::empty(hash);
         needles.count = prints.len();
         for Fingerprint { slot, length, hash } in prints {

@@ -1,8 +1,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use commands::{
-    Caller, CommandError, CommandRequest, Executor, ExecutorConfig, ExecutorDeps,
-    reactor::ReactorRunner,
+    Caller, CommandError, CommandRequest, Executor, ExecutorConfig, ExecutorDeps, reactor::ReactorRunner,
     weave::UnbindWorks,
 };
 use domain::platform::person::{
@@ -101,12 +100,14 @@ async fn forget(context: Context<'_>, arguments: &ForgetArguments, account: Uuid
 
     // Whatever `api` runs as well: any number of processes may, and with none running we do it.
     let pool = log.pg().clone();
-    let runner = Runner::new(log.clone(), names::registry(), RunnerOptions {
-        tail: None,
-        committed: Some(appender.committed()),
-    });
+    let runner = Runner::new(
+        log.clone(),
+        names::registry(),
+        RunnerOptions { tail: None, committed: Some(appender.committed()) },
+    );
     tasks.spawn(runner.run(stop.clone()));
-    let unbind = ReactorRunner::new(UnbindWorks(BoundTo(pool.clone())), executor.clone(), appender.committed());
+    let unbind =
+        ReactorRunner::new(UnbindWorks(BoundTo(pool.clone())), executor.clone(), appender.committed());
     tasks.spawn(unbind.run(stop.clone()));
     let requests = Requests { pool: pool.clone(), keys: Arc::clone(&keys) };
     tasks.spawn(ReactorRunner::new(requests, executor.clone(), appender.committed()).run(stop.clone()));
@@ -171,7 +172,8 @@ async fn ask(
         traceparent: None,
     };
     let command = PersonCommand::RequestForget(RequestForget { account_id: account, content, reason });
-    let done = executor.execute::<Person>(request, PersonCommandKind::RequestForget.name(), Ok(command)).await;
+    let done =
+        executor.execute::<Person>(request, PersonCommandKind::RequestForget.name(), Ok(command)).await;
     done.map(drop).map_err(refused)
 }
 
@@ -239,7 +241,8 @@ pub fn verify(file: &Path, key: Option<&str>) -> Result<Answer, Failure> {
         .map_err(|error| Failure::could_not_run(format!("{} cannot be read: {error}", file.display())))?;
     let trusted = key.map(trusted).transpose()?;
     let told = |authentic, finality, problem| {
-        Answer::new(&Verified { authentic, key_compared: trusted.is_some(), finality, problem }).fine(authentic)
+        Answer::new(&Verified { authentic, key_compared: trusted.is_some(), finality, problem })
+            .fine(authentic)
     };
     let Ok(certificate) = Certificate::parse(&text) else {
         return Ok(told(false, None, Some("it is no certificate")).line("WRONG: it is no certificate"));

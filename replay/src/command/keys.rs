@@ -47,7 +47,8 @@ async fn rotate(context: Context<'_>, destroy_old: bool) -> Result<Answer, Failu
     })
     .line(format!("{keys} wrapped again: from the key-encryption key {} to {}", done.from, done.to));
     answer = match done.destroyed {
-        true => answer.line("the old key-encryption key is destroyed: older backups of the key store open nothing"),
+        true => answer
+            .line("the old key-encryption key is destroyed: older backups of the key store open nothing"),
         false => answer.line("the old one is kept beside it: older backups of the key store open with it"),
     };
     Ok(answer)
@@ -68,13 +69,12 @@ struct One {
 
 async fn list(context: Context<'_>) -> Result<Answer, Failure> {
     let owner = context.servers.keys_owner()?;
-    let counts = or_interrupted(context.stop, "nothing was changed", async { Ok(kek_counts(&owner).await?) }).await?;
+    let counts =
+        or_interrupted(context.stop, "nothing was changed", async { Ok(kek_counts(&owner).await?) }).await?;
     let other = counts.iter().any(|one| one.kek_id.is_some() && !one.holds);
     let lines = counts.iter().map(line).collect::<Vec<_>>();
-    let keks = counts
-        .into_iter()
-        .map(|one| One { kek: one.kek_id, keys: one.keys, holds: one.holds })
-        .collect();
+    let keks =
+        counts.into_iter().map(|one| One { kek: one.kek_id, keys: one.keys, holds: one.holds }).collect();
     let lines = if lines.is_empty() { vec!["there are no keys".to_owned()] } else { lines };
     Ok(Answer::new(&Listed { keks }).lines(lines).fine(!other))
 }

@@ -3,8 +3,8 @@
 mod backup;
 mod drill;
 mod engines;
-mod forget;
 mod epoch;
+mod forget;
 mod hold;
 mod hot;
 mod keys;
@@ -24,7 +24,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Answer, Cli, Failure,
-    cli::{BackupCommand, Command, EpochCommand, ForgetArguments, ForgetCommand, ParkedCommand, ReservationsCommand, StreamCommand},
+    cli::{
+        BackupCommand, Command, EpochCommand, ForgetArguments, ForgetCommand, ParkedCommand,
+        ReservationsCommand, StreamCommand,
+    },
     servers::{Need, Servers},
     terminal::Screen,
 };
@@ -65,8 +68,12 @@ const fn need(command: &Command) -> Need {
         Command::Reservations(_) => Need::LOG_AND_KEYS,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
         Command::Forget(_) => Need::ALL_AND_KEYS,
-        Command::Keys(_) | Command::Hold(_) | Command::Release(_) | Command::Scan(_)
-        | Command::Export(_) | Command::Retention(_) => Need::LOG_AND_KEYS,
+        Command::Keys(_)
+        | Command::Hold(_)
+        | Command::Release(_)
+        | Command::Scan(_)
+        | Command::Export(_)
+        | Command::Retention(_) => Need::LOG_AND_KEYS,
         Command::Backup(BackupCommand::Run { log_only: false, .. } | BackupCommand::Verify { .. }) => {
             Need::LOG_AND_KEYS
         }

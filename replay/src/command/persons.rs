@@ -37,7 +37,8 @@ pub async fn export(context: Context<'_>, arguments: &ExportArguments) -> Result
             Failure::could_not_run(format!("{} cannot be written: {error}", path.display()))
         };
         // For one pair of eyes.
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
         file.write_all(format!("{document:#}\n").as_bytes()).map_err(failed)?;
         let manifest = &document["manifest"];
         let events = manifest["events"].as_i64().unwrap_or_default();

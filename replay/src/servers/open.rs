@@ -159,7 +159,8 @@ impl Servers {
 
     /// Signs certificates and exports.
     pub fn certificate_key(&self) -> Result<CertificateKey, Failure> {
-        CertificateKey::load(&self.common.data_dir.join("keys").join("certificate")).map_err(Failure::could_not_run)
+        CertificateKey::load(&self.common.data_dir.join("keys").join("certificate"))
+            .map_err(Failure::could_not_run)
     }
 
     /// The key-encryption key, which must be there.

@@ -195,7 +195,8 @@ async fn ten_thousand_keys_are_wrapped_anew_while_others_use_them_though_it_is_k
 #[tokio::test]
 async fn a_key_given_by_variable_is_not_exchanged() {
     let place = Installation::new().await;
-    let output = place.command("replay").args(["keys", "rotate"]).env("KEK", "00".repeat(32)).output().unwrap();
+    let output =
+        place.command("replay").args(["keys", "rotate"]).env("KEK", "00".repeat(32)).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("KEK_FILE"));
 }
@@ -215,7 +216,8 @@ async fn years_are_shredded_by_age_but_not_under_a_hold_and_nothing_newer() {
     let sql = "update retention_rules set keep_years = 3 where class = 'content'";
     sqlx::query(sql).execute(&place.log.owner_pool).await.unwrap();
     let wrapped = async || {
-        let sql = "select subject, year from keys.subject_keys where wrapped is not null order by year, subject";
+        let sql =
+            "select subject, year from keys.subject_keys where wrapped is not null order by year, subject";
         sqlx::query_as::<_, (Uuid, i16)>(sql).fetch_all(pool).await.unwrap()
     };
     let before = wrapped().await;
@@ -225,7 +227,9 @@ async fn years_are_shredded_by_age_but_not_under_a_hold_and_nothing_newer() {
     let run = place.replay(&["--json", "retention", "run"]);
     assert_eq!(run.0, 0, "{run:?}");
     assert_eq!(wrapped().await, [(bob, 2020), (ada, 2026)], "{before:?}");
-    let runs: i64 =
-        sqlx::query_scalar("select count(*) from retention_runs").fetch_one(&place.log.owner_pool).await.unwrap();
+    let runs: i64 = sqlx::query_scalar("select count(*) from retention_runs")
+        .fetch_one(&place.log.owner_pool)
+        .await
+        .unwrap();
     assert_eq!(runs, 2);
 }

@@ -84,7 +84,10 @@ impl Village {
 async fn with_content_erased_there_is_no_name_no_thread_no_act_and_no_word_and_the_node_stays() {
     let village = village().await;
     let before = village.seen().await;
-    assert_eq!((&before["title"], &before["content"]), (&json!("Kanarienvogel Nummer 00007"), &json!("Guten Morgen")));
+    assert_eq!(
+        (&before["title"], &before["content"]),
+        (&json!("Kanarienvogel Nummer 00007"), &json!("Guten Morgen"))
+    );
     assert!(before["threads"].as_u64() >= Some(2) && before["activity"].as_u64() >= Some(2), "{before}");
     assert_eq!(before["on_map"], 1);
     village.forget(json!({})).await;
@@ -92,7 +95,11 @@ async fn with_content_erased_there_is_no_name_no_thread_no_act_and_no_word_and_t
     assert_eq!(after["content"], Value::Null, "{after}");
     assert_eq!(after["author"], Value::Null, "{after}");
     assert_eq!((&after["node"], &after["created_by"]), (&json!("Garten"), &Value::Null), "{after}");
-    assert_eq!((&after["threads"], &after["activity"], &after["on_map"]), (&json!(0), &json!(0), &json!(0)), "{after}");
+    assert_eq!(
+        (&after["threads"], &after["activity"], &after["on_map"]),
+        (&json!(0), &json!(0), &json!(0)),
+        "{after}"
+    );
     assert!(after["title"].is_null(), "{after}");
     let text = after.to_string();
     assert!(!text.contains("Kanarienvogel") && !text.contains(&village.ada.0.to_string()), "{text}");
@@ -101,7 +108,10 @@ async fn with_content_erased_there_is_no_name_no_thread_no_act_and_no_word_and_t
     let (id, token) = &village.ada;
     let late = village.api.command(token, &format!("/v1/nodes/{}/tie", Uuid::now_v7()), node("x")).await;
     assert_eq!(late.status, 403, "{late:?}");
-    let again = village.api.command(token, &format!("/v1/accounts/{id}/register"), json!({"title": "A", "email": "a@b.example"})).await;
+    let again = village
+        .api
+        .command(token, &format!("/v1/accounts/{id}/register"), json!({"title": "A", "email": "a@b.example"}))
+        .await;
     assert_eq!(again.status, 409, "a used id gains nothing: {again:?}");
     let new = Uuid::now_v7();
     plant(&village.api, new, &village.place.token(new, ""), 7).await;
@@ -177,7 +187,9 @@ async fn only_the_person_or_an_operator_with_a_reason_asks_and_nobody_else_learn
     assert_eq!(api.get(&export, "").await.status, 401);
     let own = api.get(&export, ada).await;
     assert_eq!(own.status, 200, "{own:?}");
-    for value in ["Kanarienvogel Nummer 00007", "kanari.00007@voliere.example", "Guten Morgen", "Volierenstrasse"] {
+    for value in
+        ["Kanarienvogel Nummer 00007", "kanari.00007@voliere.example", "Guten Morgen", "Volierenstrasse"]
+    {
         assert!(own.text.contains(value), "{value}");
     }
     assert!(!own.text.contains("$sealed") && own.body["manifest"]["events"].as_u64() >= Some(5));

@@ -56,8 +56,21 @@ async fn killed_after_every_step_it_goes_on_and_everything_happens_once() {
     let id = ada_id.to_string();
     let arguments = ["forget", &id, "--reason", "a letter of 3 May"];
     for step in [
-        "hold", "collect", "restrict", "ledger", "shred", "lease", "record", "unbind", "read-models", "search",
-        "redis", "leftovers", "verify", "scan", "certificate",
+        "hold",
+        "collect",
+        "restrict",
+        "ledger",
+        "shred",
+        "lease",
+        "record",
+        "unbind",
+        "read-models",
+        "search",
+        "redis",
+        "leftovers",
+        "verify",
+        "scan",
+        "certificate",
     ] {
         let (code, answer, errors) = replay(&place, &arguments, Some(&format!("forget.{step}")));
         assert_eq!(code, None, "{step} was not reached: {answer} {errors}");
@@ -88,7 +101,8 @@ async fn killed_after_every_step_it_goes_on_and_everything_happens_once() {
     assert_eq!(verified.0, 0, "{verified:?}");
     let text = std::fs::read_to_string(&file).unwrap();
     assert!(!text.contains(&id) && !text.contains("Kanarienvogel") && !text.contains("letter"), "{text}");
-    std::fs::write(&file, text.replacen("\"hits\": 0", "\"hits\": 1", 1).replacen("erase", "keep", 1)).unwrap();
+    std::fs::write(&file, text.replacen("\"hits\": 0", "\"hits\": 1", 1).replacen("erase", "keep", 1))
+        .unwrap();
     let changed = place.replay(&["forget", "verify", &path]);
     assert_eq!(changed.0, 1, "{changed:?}");
     // Done is done: the same again gives the same certificate.
@@ -142,9 +156,12 @@ async fn what_is_still_found_is_told_and_is_not_erased_until_it_is_gone() {
     let stray = place.data.path().join("old.log");
     std::fs::write(&stray, format!("welcome {}!", values[0])).unwrap();
     let id = ada_id.to_string();
-    let (code, answer, errors) =
-        replay(&place, &["forget", &id, "--reason", "x", "--patience", "15s"], None);
-    assert_eq!((code, &answer["erased"], &answer["state"]), (Some(1), &json!(false), &json!("failing")), "{errors}");
+    let (code, answer, errors) = replay(&place, &["forget", &id, "--reason", "x", "--patience", "15s"], None);
+    assert_eq!(
+        (code, &answer["erased"], &answer["state"]),
+        (Some(1), &json!(false), &json!("failing")),
+        "{errors}"
+    );
     let problem = answer["problem"].as_str().unwrap();
     assert!(problem.contains("not erased") && problem.contains("old.log at byte 8"), "{problem}");
     assert!(!problem.contains("Kanarienvogel"), "{problem}");

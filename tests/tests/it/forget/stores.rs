@@ -84,7 +84,8 @@ impl Own {
     }
 
     fn token(&self, account: Uuid) -> String {
-        let output = program("api", self.data()).args(["token", "--account", &account.to_string()]).output().unwrap();
+        let output =
+            program("api", self.data()).args(["token", "--account", &account.to_string()]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
@@ -154,10 +155,8 @@ fn copy_of_backup(own: &Own, kind: &str, to: &Path) -> PathBuf {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_forgotten_persons_are_in_no_byte_of_any_store_nor_in_an_older_backup() {
     let own = Own::start().await;
-    let persons: Vec<(Uuid, String)> = (0..PERSONS)
-        .map(|_| Uuid::now_v7())
-        .map(|id| (id, own.token(id)))
-        .collect();
+    let persons: Vec<(Uuid, String)> =
+        (0..PERSONS).map(|_| Uuid::now_v7()).map(|id| (id, own.token(id))).collect();
     let planted: Vec<Vec<String>> = stream::iter(persons.iter().enumerate())
         .map(|(number, (id, token))| {
             let own = &own;
@@ -189,7 +188,8 @@ async fn two_hundred_forgotten_persons_are_in_no_byte_of_any_store_nor_in_an_old
 
     // The scan sees what it should: a value in a file, and one that Postgres has compressed.
     let stray = own.data().join("logs/stray");
-    std::fs::write(&stray, [b"x".as_slice(), &planted[3][4].parse::<f64>().unwrap().to_be_bytes()].concat()).unwrap();
+    std::fs::write(&stray, [b"x".as_slice(), &planted[3][4].parse::<f64>().unwrap().to_be_bytes()].concat())
+        .unwrap();
     let (code, found) = own.scan(&canaries);
     assert_eq!((code, &found["hits"]), (Some(1), &json!(1)), "{found:#}");
     std::fs::remove_file(&stray).unwrap();
@@ -197,7 +197,9 @@ async fn two_hundred_forgotten_persons_are_in_no_byte_of_any_store_nor_in_an_old
     let requests: Vec<Value> = stream::iter(&persons)
         .map(|(id, token)| {
             let own = &own;
-            async move { own.post(token, &format!("/v1/accounts/{id}/forget"), json!({})).await["request"].clone() }
+            async move {
+                own.post(token, &format!("/v1/accounts/{id}/forget"), json!({})).await["request"].clone()
+            }
         })
         .buffered(8)
         .collect()
@@ -219,7 +221,10 @@ async fn two_hundred_forgotten_persons_are_in_no_byte_of_any_store_nor_in_an_old
     assert_eq!((code, &found["hits"], &found["unread"]), (Some(0), &json!(0), &json!(0)), "{found:#}");
     for store in ["postgres-log", "postgres-keys", "nats", "redis", "logs", "backups"] {
         let of = found["stores"].as_array().unwrap().iter().find(|one| one["store"] == store);
-        assert!(of.is_some_and(|one| one["bytes"].as_u64() > Some(0)), "{store} was not looked at: {found:#}");
+        assert!(
+            of.is_some_and(|one| one["bytes"].as_u64() > Some(0)),
+            "{store} was not looked at: {found:#}"
+        );
     }
 
     // An older backup of the log, brought back with the key-encryption key at hand.
@@ -231,7 +236,11 @@ async fn two_hundred_forgotten_persons_are_in_no_byte_of_any_store_nor_in_an_old
     let old_log = pool(&url).await;
     let living = own.servers()["endpoints"]["keys_owner_database_url"].as_str().unwrap().to_owned();
     let living = key_store(&living, &kek).await;
-    assert_eq!(readable(&old_log, Arc::new(living.clone()), &ids).await, 0, "no backup of the log holds keys");
+    assert_eq!(
+        readable(&old_log, Arc::new(living.clone()), &ids).await,
+        0,
+        "no backup of the log holds keys"
+    );
     living.leave().await.unwrap();
 
     // Worse: an older backup of the key store as well. That brings them back …
