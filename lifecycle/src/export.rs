@@ -1,8 +1,10 @@
 //! Everything there is about a person, for that person: access and portability.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use domain::platform::person::person_id;
-use eventstore::{canonical::canonical, log, seal::Sealer};
+use eventstore::{StoreError, canonical::canonical, log, seal::Sealer};
 use kernel::{Actor, Position, RecordedEvent};
 use projections::weave::authorship::bound_works;
 use serde::Serialize;
@@ -18,6 +20,9 @@ const CONTEXT: &[u8] = b"weltgewebe person export 1\n";
 const AT_ONCE: usize = 200;
 /// Works looked up at once.
 const WORKS: i64 = 1_000;
+/// So long it waits for the read model that knows them.
+const LOOKS: u32 = 40;
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Schema of the document, for whoever reads it elsewhere.
 const SCHEMA: &str = "urn:weltgewebe:person-export:1";
@@ -50,9 +55,21 @@ pub async fn export(
 ) -> Result<Value, LifecycleError> {
     let mut ids = vec![account, person_id(account)];
     let mut after = Uuid::nil();
+    let mut looks = 0;
+    let wanted = log::head(pool).await?.position;
     loop {
         let found = bound_works(pool, account, after, WORKS).await;
         let found = found.map_err(|error| LifecycleError::Other(error.to_string()))?;
+        // Everything means everything that was done before it was asked for.
+        if found.position < wanted {
+            looks += 1;
+            if looks > LOOKS {
+                let why = "the read model authorship is behind".to_owned();
+                return Err(StoreError::Unavailable(why).into());
+            }
+            tokio::time::sleep(LOOK).await;
+            continue;
+        }
         let Some((_, last)) = found.works.last() else { break };
         after = *last;
         ids.extend(found.works.into_iter().map(|(_, id)| id));
