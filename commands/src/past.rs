@@ -17,7 +17,8 @@ pub fn state_of(aggregate_type: &str, events: &[RecordedEvent]) -> Option<Result
     let known = [(Account::TYPE, fold::<Account> as Fold), (Node::TYPE, fold::<Node>)];
     let more = [(Conversation::TYPE, fold::<Conversation> as Fold), (Message::TYPE, fold::<Message>)];
     let platform = [(Person::TYPE, fold::<Person> as Fold)];
-    let found = known.into_iter().chain(more).chain(platform).find(|(name, _)| name.as_str() == aggregate_type);
+    let found =
+        known.into_iter().chain(more).chain(platform).find(|(name, _)| name.as_str() == aggregate_type);
     found.map(|(_, fold)| fold(events))
 }
 

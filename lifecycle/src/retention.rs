@@ -74,7 +74,11 @@ pub async fn run(
             .fetch_one(keys)
             .await?;
             (line.due, line.held) = (due.due, due.held);
-            while !dry {
+            // In small batches, so that nobody who makes a key waits long.
+            loop {
+                if dry {
+                    break;
+                }
                 let destroyed = sqlx::query_scalar!(
                     r#"select keys.erase_years($1, $2, $3) as "destroyed!""#,
                     &[line.rule.class.clone()],

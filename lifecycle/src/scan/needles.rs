@@ -8,6 +8,9 @@ pub const SHORTEST: usize = 8;
 /// Bits of the look-up by a value's first eight bytes.
 const BITS: u32 = 20;
 
+/// The keyed hash of a candidate's bytes.
+pub type FingerprintOf = Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>;
+
 /// Everything that is looked for, found in one pass whatever its number: the first eight bytes at
 /// each offset lead to a bit, and only where it is set somebody looks closer.
 pub struct Needles {
@@ -16,7 +19,7 @@ pub struct Needles {
     count: usize,
     longest: usize,
     /// Checks a fingerprint's candidate.
-    hash: Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>,
+    hash: FingerprintOf,
 }
 
 struct Needle {
@@ -73,7 +76,7 @@ pub(super) fn forms(value: &str) -> Vec<Vec<u8>> {
 }
 
 impl Needles {
-    fn empty(hash: Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>) -> Self {
+    fn empty(hash: FingerprintOf) -> Self {
         Self { filter: vec![0; 1 << (BITS - 6)], by_slot: HashMap::new(), count: 0, longest: 0, hash }
     }
 
@@ -106,7 +109,7 @@ impl Needles {
 
     /// Fingerprints, and the keyed hash they were made with.
     #[must_use]
-    pub fn fingerprints(prints: &[Fingerprint], hash: Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>) -> Self {
+    pub fn fingerprints(prints: &[Fingerprint], hash: FingerprintOf) -> Self {
         let mut needles = Self::empty(hash);
         needles.count = prints.len();
         for Fingerprint { slot, length, hash } in prints {
