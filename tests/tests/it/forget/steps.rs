@@ -2,7 +2,12 @@
 
 use kernel::{Clock, ManualClock, SystemClock};
 use serde_json::{Value, json};
-use std::{process::Command, sync::Arc};
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 use uuid::Uuid;
 
 use super::{LEASE, canary, until};
@@ -109,6 +114,55 @@ async fn killed_after_every_step_it_goes_on_and_everything_happens_once() {
     let (code, again, _) = replay(&place, &arguments, None);
     assert_eq!((code, &again["request"]), (Some(0), &answer["request"]));
     assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+/// `api` with every role, which works on requests, until it dies at a point.
+fn dies_at(place: &Installation, point: &str) -> Option<i32> {
+    let mut child = place
+        .command("api")
+        .arg("serve")
+        .envs([LEASE, ("PORT", "0"), ("LOG", "error"), ("CRASH_AT", point)])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for _ in 0..600 {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.signal();
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    None
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_the_second_scan_and_at_the_last_certificate_it_becomes_final() {
+    let place = Installation::new().await;
+    let api = without_worker(&place).await;
+    let (ada_id, ..) = canary(&place, &api, 5).await;
+    let (code, answer, errors) = replay(&place, &["forget", &ada_id.to_string(), "--reason", "x"], None);
+    assert_eq!((code, &answer["state"]), (Some(0), &json!("provisional")), "{answer} {errors}");
+    // A day later.
+    sqlx::raw_sql("update forget_requests set due_at = 'epoch'")
+        .execute(&place.log.owner_pool)
+        .await
+        .unwrap();
+    for step in ["second-scan", "final-certificate"] {
+        assert_eq!(dies_at(&place, &format!("forget.{step}")), Some(6), "{step} was not reached");
+    }
+    let _worker = place.api_with(&[LEASE]).await;
+    for _ in 0..600 {
+        let sql = "select state from forget_requests where account = $1";
+        let state: String =
+            sqlx::query_scalar(sql).bind(ada_id).fetch_one(&place.log.owner_pool).await.unwrap();
+        if state == "final" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it never became final");
 }
 
 #[tokio::test(flavor = "multi_thread")]
