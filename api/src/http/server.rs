@@ -1,6 +1,5 @@
 use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use futures::FutureExt;
 use hyper::{header::EXPECT, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockFilter, SockRef};
@@ -15,6 +14,10 @@ use super::{
     edge::{Edge, incoming},
     refusals::Refusals,
 };
+
+/// After the last connection that was under way, how long the next one is waited for: the round trip
+/// of a handshake, on a busy machine.
+const LAST_CALLS: Duration = Duration::from_millis(200);
 
 /// Bounds of the HTTP server.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +41,7 @@ impl Default for ServerLimits {
         Self {
             connections: 1_024,
             header_time: Duration::from_secs(5),
-            last_word: Duration::from_millis(500),
+            last_word: Duration::from_secs(1),
             drain_time: Duration::from_secs(10),
         }
     }
@@ -106,7 +109,8 @@ impl Server {
                 }
             }
         }
-        for (stream, peer) in last_calls(&listener) {
+        refuse_newcomers(&listener);
+        while let Ok(Ok((stream, peer))) = timeout(LAST_CALLS, listener.accept()).await {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
             open.spawn(connection((stream, peer), Arc::clone(&edge), limits, stop.clone(), permit));
         }
@@ -118,20 +122,23 @@ impl Server {
     }
 }
 
-/// Who is connected already and was not looked at yet: closing the socket now would break these
-/// connections, and their callers could not know whether anything was done. From here on the
-/// kernel drops what comes in, so nobody else joins them; the caller's kernel tries again after a
-/// second and then finds the connection refused.
-fn last_calls(listener: &TcpListener) -> Vec<(TcpStream, SocketAddr)> {
-    // BPF_RET | BPF_K, 0: takes no byte of any packet. Where that is not allowed a connection made
-    // between the last look and the closing breaks, as it would without all this.
-    const DROP_ALL: SockFilter = SockFilter::new(0x06, 0, 0, 0);
-    let _ = SockRef::from(listener).attach_filter(&[DROP_ALL]);
-    let mut waiting = Vec::new();
-    while let Some(Ok(accepted)) = listener.accept().now_or_never() {
-        waiting.push(accepted);
-    }
-    waiting
+/// Who is connected, or half connected, and was not looked at yet: closing the socket now would
+/// break these connections, and their callers could not know whether anything was done. From here
+/// on the kernel drops whatever begins a connection, so nobody else joins them; the caller's kernel
+/// tries again after a second and then finds the connection refused.
+fn refuse_newcomers(listener: &TcpListener) {
+    // A socket filter sees a packet from its TCP header on; byte 13 of that has the flags.
+    const ONLY_BEGUN: [SockFilter; 4] = [
+        // Load that byte; with SYN (2) in it on to the next line, else to the last one.
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x45, 0, 1, 0x02),
+        // Take nothing of the packet; take all of it.
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ];
+    // Where that is not allowed a connection made between the last look and the closing breaks, as
+    // it would without all this.
+    let _ = SockRef::from(listener).attach_filter(&ONLY_BEGUN);
 }
 
 /// Serves one connection to its end; after `stop` one request more at most.

@@ -142,7 +142,8 @@ async fn forget(context: Context<'_>, arguments: &ForgetArguments, account: Uuid
             context.screen.note(&word);
             told = word;
         }
-        if found.erased() || found.state == "held" || Instant::now() >= until {
+        let done = matches!(found.state.as_str(), "provisional" | "final" | "held");
+        if done || Instant::now() >= until {
             break found;
         }
         sleep(LOOK).await;

@@ -181,7 +181,9 @@ async fn two_hundred_forgotten_persons_are_in_no_byte_of_any_store_nor_in_an_old
         .buffered(8)
         .collect()
         .await;
-    let canaries = own.data().join("canaries.txt");
+    // Not where the scan of the workflow would find it.
+    let elsewhere = tempfile::Builder::new().prefix("wg-it-canaries-").tempdir().unwrap();
+    let canaries = elsewhere.path().join("canaries.txt");
     std::fs::write(&canaries, planted.concat().join("\n")).unwrap();
     let (code, taken) = own.replay(&["backup", "run"]);
     assert_eq!(code, Some(0), "{taken:#}");
