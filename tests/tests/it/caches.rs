@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use eventstore::subscription::{Positions, Reads};
@@ -238,9 +238,13 @@ async fn an_old_answer_is_served_while_the_next_is_made_and_one_that_is_over_is_
     let mut follower = following(&store, &cache);
     follower.step().await.unwrap();
     let model = Model::at(1);
-    let mut served_while_made = 0;
+    let (mut served_while_made, mut stalls) = (0, 0);
+    let mut asked = Instant::now();
     for _ in 0..150 {
         follower.step().await.unwrap();
+        // A busy machine may let an answer get old between two questions.
+        stalls += u64::from(asked.elapsed() > Duration::from_millis(80));
+        asked = Instant::now();
         let before = cache.counts()[2].hits;
         ask(&cache, &SHORT, &model, None).await;
         served_while_made += u64::from(cache.counts()[2].hits > before);
@@ -248,12 +252,13 @@ async fn an_old_answer_is_served_while_the_next_is_made_and_one_that_is_over_is_
     }
     let counts = cache.counts()[2];
     // Somebody always asks before it is over, so after the first nobody waits.
-    assert_eq!((counts.misses, served_while_made), (1, 149), "{counts:?}");
+    assert!((1..=1 + stalls).contains(&counts.misses), "{counts:?}, {stalls} stalls");
+    assert_eq!(counts.misses + served_while_made, 150, "{counts:?}");
     assert!(model.loads() >= 3, "an answer lives for 0.4 s at most: {}", model.loads());
     tokio::time::sleep(Duration::from_millis(500)).await;
     follower.step().await.unwrap();
     ask(&cache, &SHORT, &model, None).await;
-    assert_eq!(cache.counts()[2].misses, 2, "nobody asked meanwhile, so it is over");
+    assert_eq!(cache.counts()[2].misses, counts.misses + 1, "nobody asked meanwhile, so it is over");
 }
 
 #[tokio::test(flavor = "multi_thread")]
