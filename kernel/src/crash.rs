@@ -72,7 +72,7 @@ macro_rules! crash_point {
 #[cfg(not(any(feature = "crash-points", debug_assertions)))]
 #[macro_export]
 macro_rules! crash_point {
-    ($name:literal) => {};
+    ($name:literal) => {{}};
 }
 
 /// Aborts like a kill -9 when `CRASH_AT` is `name` (first pass) or `name:n` (n-th pass).
