@@ -157,8 +157,9 @@ async fn ten_thousand_keys_are_wrapped_anew_while_others_use_them_though_it_is_k
     let fresh = open(pool, &file, Duration::from_secs(60)).await;
     assert_eq!(fresh.keyed_hash("email", b"a@b.example"), hash);
     for store in [&living, &fresh] {
-        for (index, ids) in ids.chunks(2_000).enumerate() {
-            let requests: Vec<KeyRequest> = keys[index * 2_000..][..ids.len()].iter().map(|k| k.0).collect();
+        // Small pages: what one opens it may use for two seconds only.
+        for (index, ids) in ids.chunks(200).enumerate() {
+            let requests: Vec<KeyRequest> = keys[index * 200..][..ids.len()].iter().map(|k| k.0).collect();
             let found = store.open_many(ids).await.unwrap();
             let ensured = fresh.ensure(&requests).await.unwrap();
             for ((found, ensured), request) in found.iter().zip(&ensured).zip(&requests) {
