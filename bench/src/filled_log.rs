@@ -50,7 +50,7 @@ pub async fn fill(log: &LogPool, ties: usize) -> anyhow::Result<Position> {
             async move {
                 let caller = Caller::Account { id: actor, platform: PlatformRoles::default() };
                 let command = NodeCommand::Tie(tie(number).map_err(refused)?);
-                let request = request(caller, Uuid::now_v7());
+                let request = CommandRequest::begun_by(caller, Uuid::now_v7());
                 executor.execute::<Node>(request, "tie", Ok(command)).await.context("a tie was refused")?;
                 progress.advance(1);
                 anyhow::Ok(())
@@ -72,23 +72,12 @@ async fn weaver(executor: &Executor) -> anyhow::Result<Uuid> {
     for (word, command) in
         [("register", AccountCommand::Register(register)), ("promote", AccountCommand::Promote(promote))]
     {
-        executor.execute::<Account>(request(Caller::System, id), word, Ok(command)).await.context(word)?;
+        executor
+            .execute::<Account>(CommandRequest::begun_by(Caller::System, id), word, Ok(command))
+            .await
+            .context(word)?;
     }
     Ok(id)
-}
-
-fn request(caller: Caller, aggregate_id: Uuid) -> CommandRequest {
-    let command_id = Uuid::now_v7();
-    CommandRequest {
-        caller,
-        aggregate_id,
-        idempotency: None,
-        if_match: None,
-        command_id,
-        correlation_id: command_id,
-        causation_id: command_id,
-        traceparent: None,
-    }
 }
 
 fn tie(number: usize) -> Result<TieNode, Rejection> {

@@ -10,6 +10,8 @@ macro_rules! exit_codes {
     };
 }
 
+pub(super) use exit_codes;
+
 mod backup;
 mod persons;
 
