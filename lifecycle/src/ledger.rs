@@ -93,7 +93,7 @@ impl Ledger {
     pub async fn add(&self, line: LedgerLine) -> Result<(), LifecycleError> {
         let ledger = self.clone();
         let joined = tokio::task::spawn_blocking(move || ledger.add_now(&line)).await;
-        joined.map_err(|error| LifecycleError::Other(format!("the forget ledger: {error}")))?
+        joined.map_err(|_| LifecycleError::Other("the forget ledger's thread panicked".to_owned()))?
     }
 
     fn add_now(&self, line: &LedgerLine) -> Result<(), LifecycleError> {
