@@ -46,7 +46,7 @@ pub async fn fill(log: &LogPool, ties: usize) -> anyhow::Result<Position> {
             async move {
                 let caller = Caller::Account { id: actor, platform: PlatformRoles::default() };
                 let command = NodeCommand::Tie(tie(number).map_err(refused)?);
-                let request = request(caller, Uuid::now_v7());
+                let request = CommandRequest::begun_by(caller, Uuid::now_v7());
                 executor.execute::<Node>(request, "tie", Ok(command)).await.context("a tie was refused")?;
                 progress.advance(1);
                 anyhow::Ok(())
@@ -86,24 +86,10 @@ impl Writer {
         for (word, command) in
             [("register", AccountCommand::Register(register)), ("promote", AccountCommand::Promote(promote))]
         {
-            let asked = request(Caller::System, id);
+            let asked = CommandRequest::begun_by(Caller::System, id);
             self.executor.execute::<Account>(asked, word, Ok(command)).await.context(word)?;
         }
         Ok(id)
-    }
-}
-
-fn request(caller: Caller, aggregate_id: Uuid) -> CommandRequest {
-    let command_id = Uuid::now_v7();
-    CommandRequest {
-        caller,
-        aggregate_id,
-        idempotency: None,
-        if_match: None,
-        command_id,
-        correlation_id: command_id,
-        causation_id: command_id,
-        traceparent: None,
     }
 }
 

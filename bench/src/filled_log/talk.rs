@@ -1,7 +1,7 @@
 //! A log as real use writes it: nine commands in ten are sealed messages, by authors of whom a few
 //! write most; the rest ties, revisions and edits.
 
-use commands::Executor;
+use commands::{CommandRequest, Executor};
 use domain::{
     PlatformRoles,
     weave::{
@@ -105,14 +105,14 @@ fn content(number: usize) -> anyhow::Result<MessageContent> {
 
 async fn tie_as(executor: &Executor, node: Uuid, owner: Uuid, number: usize) -> anyhow::Result<()> {
     let command = NodeCommand::Tie(tie(number).map_err(refused)?);
-    executor.execute::<Node>(super::request(acting(owner), node), "tie", Ok(command)).await?;
+    executor.execute::<Node>(CommandRequest::begun_by(acting(owner), node), "tie", Ok(command)).await?;
     Ok(())
 }
 
 async fn revise(executor: &Executor, node: Uuid, owner: Uuid, number: usize) -> anyhow::Result<()> {
     let summary = Change::Set(Summary::parse(format!("Stand {number}")).map_err(refused)?);
     let command = NodeCommand::Revise(ReviseNode { summary, ..ReviseNode::default() });
-    executor.execute::<Node>(super::request(acting(owner), node), "revise", Ok(command)).await?;
+    executor.execute::<Node>(CommandRequest::begun_by(acting(owner), node), "revise", Ok(command)).await?;
     Ok(())
 }
 
@@ -123,7 +123,7 @@ async fn say(
     word: &str,
     command: MessageCommand,
 ) -> anyhow::Result<()> {
-    executor.execute::<Message>(super::request(acting(author), message), word, Ok(command)).await?;
+    executor.execute::<Message>(CommandRequest::begun_by(acting(author), message), word, Ok(command)).await?;
     Ok(())
 }
 
