@@ -85,6 +85,10 @@ impl Relay {
                 RelayStats::add(&self.stats.published, moved);
                 RelayStats::add(&self.stats.duplicates, u64::from(duplicate));
                 self.stats.position.store(self.window.confirmed(), Ordering::Relaxed);
+                if self.stats.refusal().is_some() {
+                    self.stats.set_refusal(None);
+                    self.stats.set_state(RelayState::Publishing);
+                }
                 return Ok(());
             }
             Answer::Stored { .. } => {

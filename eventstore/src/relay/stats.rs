@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use kernel::Position;
 
+use super::refusal::Refusal;
+
 /// What a relay is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -14,7 +16,8 @@ pub enum RelayState {
     Waiting = 3,
     /// Stream and log differ: somebody has to decide. An alarm.
     Forked = 4,
-    /// The epoch has moved on, the configuration differs or the server is too old. An alarm.
+    /// The epoch has moved on, the configuration differs or the server is too old; or the stream
+    /// takes nothing, see [`RelayStats::refusal`]. An alarm.
     Refused = 5,
     Stopped = 6,
 }
@@ -37,6 +40,7 @@ pub struct RelayStats {
     pub(super) position: AtomicI64,
     pub(super) head: AtomicI64,
     state: AtomicU8,
+    refusal: AtomicU8,
 }
 
 impl RelayStats {
@@ -75,6 +79,16 @@ impl RelayStats {
             6 => RelayState::Stopped,
             _ => RelayState::Starting,
         }
+    }
+
+    /// Why the stream took nothing of what was last sent; `None` once it has taken something.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        Refusal::from_number(self.refusal.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_refusal(&self, refusal: Option<Refusal>) {
+        self.refusal.store(refusal.map_or(0, |refusal| refusal as u8), Ordering::Relaxed);
     }
 
     pub(super) fn set_state(&self, state: RelayState) {

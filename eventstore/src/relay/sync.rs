@@ -56,7 +56,11 @@ impl Relay {
         self.window = Window::at(last);
         self.source.rewind(last);
         self.stats.position.store(last, Ordering::Relaxed);
-        self.stats.set_state(RelayState::Publishing);
+        // That it can be asked does not mean that it takes anything.
+        self.stats.set_state(match self.stats.refusal() {
+            None => RelayState::Publishing,
+            Some(_) => RelayState::Refused,
+        });
         self.trouble = None;
         self.synced = true;
         Ok(())

@@ -116,7 +116,7 @@ async fn append(store: &Store, events: usize) {
     }
 }
 
-async fn until(what: &str, condition: impl Fn() -> bool) {
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..600 {
         if condition() {
             return;
