@@ -5,7 +5,7 @@ use futures::StreamExt;
 use kernel::Position;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Relay, RelayError, RelayStats, answer::Answer};
+use super::{Relay, RelayError, RelayState, RelayStats, answer::Answer};
 use crate::stream::StreamError;
 
 /// How long the answers to what is still on its way are waited for after a refusal.

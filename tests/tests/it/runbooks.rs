@@ -9,7 +9,7 @@ use std::{
 
 use crate::{readme::matches, support::binary};
 
-const RUNBOOKS: [&str; 12] = [
+pub const RUNBOOKS: [&str; 12] = [
     "onboarding",
     "postgres-down",
     "nats-down-or-rolled-back",
@@ -38,7 +38,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks")
 }
 
-fn text_of(name: &str) -> String {
+pub fn text_of(name: &str) -> String {
     let path = folder().join(format!("{name}.md"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -70,7 +70,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// Words in backticks that look like metrics.
-fn metrics_in(text: &str) -> BTreeSet<String> {
+pub fn metrics_in(text: &str) -> BTreeSet<String> {
     const FAMILIES: [&str; 12] = [
         "append_",
         "executor_",
