@@ -11,7 +11,7 @@ use projections::weave::hot_views::RecentActs;
 use prometheus::Registry;
 
 use super::{
-    BootError, Running, databases, demo, dev,
+    BootError, Running, databases, demo, descriptors, dev,
     migrate::migrate,
     parts::{self, Stops},
     places::{Others, Places, Wanted, find},

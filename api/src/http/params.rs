@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_set_is_a_comma_list_or_a_parameter_that_is_repeated() {
-        let set = |query| Params::parse(Some(query), &["kind"]).and_then(|params| params.set("kind"));
+        let set = |query: &str| Params::parse(Some(query), &["kind"]).and_then(|params| params.set("kind"));
         assert_eq!(set("").unwrap(), Vec::<String>::new());
         assert_eq!(set("kind=a").unwrap(), ["a"]);
         assert_eq!(set("kind=Lesen,%20Tee").unwrap(), ["Lesen", "Tee", "Lesen, Tee"]);

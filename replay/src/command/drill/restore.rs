@@ -12,6 +12,7 @@ use super::{
     load::{self, Live},
     report::{Recorder, Report},
     running::Running,
+    scratch::Given,
     site::{PATIENCE, Site},
     workload::LEAVERS,
 };
@@ -30,7 +31,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
     let screen = recorder.screen();
-    let begun = Site::start(folder, &[], screen);
+    let begun = Site::start(folder, &[], Given::of(arguments)?, screen);
     let mut site = recorder.step("start Postgres, key store, NATS and Redis", begun).await?;
     let history = Arc::new(History::default());
     let (workload, neighbourhoods) = fill(&mut recorder, &site, &history, arguments.events).await?;
@@ -94,11 +95,11 @@ pub async fn run(
             Ok(())
         })
         .await?;
-    site.kill_primary();
-    let tools = site.tools().clone();
+    site.kill_primary().await?;
+    let tools = site.tools()?.clone();
     let starting = async { Ok(tools.start(&folder.join("restored"), &[], Lifetime::Tests, PATIENCE).await?) };
     let server = recorder.step("start the restored server", starting).await?;
-    site.log_is_at(server.port());
+    site.log_is_at_port(server.port());
 
     let kept = recorder.step("detect the divergence", detect(&site, screen, stop)).await?;
     recorder.check(
@@ -158,7 +159,7 @@ pub async fn run(
     recorder.note("what came after the chosen moment was given up on purpose: it is no loss of the backup");
     running.end().await;
     server.stop().await;
-    recorder.step("stop everything", async { Ok(site.cluster.shutdown().await?) }).await?;
+    recorder.step("stop everything", site.shutdown()).await?;
     Ok(recorder.finish())
 }
 
