@@ -105,7 +105,8 @@ fn names_one_host(request: &Request) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => {
-            let authority = |host: &[u8]| Authority::try_from(host).is_ok_and(|host| !host.as_str().contains('@'));
+            let authority =
+                |host: &[u8]| Authority::try_from(host).is_ok_and(|host| !host.as_str().contains('@'));
             host.is_empty() || authority(host.as_bytes())
         }
         (None, _) => request.version() < Version::HTTP_11,
@@ -176,7 +177,8 @@ mod tests {
     }
 
     async fn ask(method: Method, path: &str) -> Response {
-        let request = Request::builder().method(method).uri(path).header(HOST, "here").body(Body::empty()).unwrap();
+        let request =
+            Request::builder().method(method).uri(path).header(HOST, "here").body(Body::empty()).unwrap();
         edge().respond(request, false).await
     }
 

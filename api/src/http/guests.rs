@@ -70,8 +70,7 @@ impl Guests {
         if present.guests.len() >= self.limits.connections {
             present.make_room(None)?;
         }
-        let seat =
-            Seat { address, waits: AtomicU64::new(self.moment()), close: CancellationToken::new() };
+        let seat = Seat { address, waits: AtomicU64::new(self.moment()), close: CancellationToken::new() };
         let (number, seat) = (present.next, Arc::new(seat));
         present.next += 1;
         present.guests.insert(number, Arc::clone(&seat));

@@ -106,7 +106,11 @@ mod tests {
         assert!(parse("tag=%C3%A4%EF%BF%BD").is_ok());
         for bad in ["tag=%ff", "tag=a%C3", "%fe=a", "tag=%C3&tag=%A4", "%ED%A0%80"] {
             let problem = parse(bad).unwrap_err();
-            assert_eq!((problem.status().as_u16(), problem.errors()[0].pointer.as_ref()), (400, "query"), "{bad}");
+            assert_eq!(
+                (problem.status().as_u16(), problem.errors()[0].pointer.as_ref()),
+                (400, "query"),
+                "{bad}"
+            );
         }
     }
 

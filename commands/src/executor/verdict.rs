@@ -51,7 +51,10 @@ pub(super) fn verdict<A: Handler>(
         });
     }
     if target.version > 0 && word.creates {
-        return no(Rejection::state("already-exists", format!("There is such {} already.", with_article(A::TYPE.as_str()))));
+        return no(Rejection::state(
+            "already-exists",
+            format!("There is such {} already.", with_article(A::TYPE.as_str())),
+        ));
     }
     if let Err(missing) = &permitted
         && missing.kind == RejectionKind::Missing

@@ -13,8 +13,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Refusal, RelayConfig, RelayError, RelayState, RelayStats, cursor::Cursor, publish::Trouble, source::Source,
-    window::Window,
+    Refusal, RelayConfig, RelayError, RelayState, RelayStats, cursor::Cursor, publish::Trouble,
+    source::Source, window::Window,
 };
 use crate::{
     LogPool, StoreError, log,

@@ -79,7 +79,8 @@ fn metrics_of(expression: &str) -> BTreeSet<String> {
 #[test]
 fn names_are_told_from_words() {
     let of = |text| metrics_of(text).into_iter().collect::<Vec<_>>();
-    let quantile = "histogram_quantile(0.99, sum by (le, route) (rate(h_seconds_bucket{route!~\"a_b\"}[5m]))) > 1";
+    let quantile =
+        "histogram_quantile(0.99, sum by (le, route) (rate(h_seconds_bucket{route!~\"a_b\"}[5m]))) > 1";
     assert_eq!(of(quantile), ["h_seconds"]);
     assert_eq!(of("max(a_b) < max(a_b offset 5m)"), ["a_b"]);
     assert_eq!(of("a_b == 1 and on (instance) c_d > 0"), ["a_b", "c_d"]);
@@ -111,7 +112,9 @@ async fn every_metric_of_every_alarm_is_in_the_metrics_of_a_running_process() {
     let place = Installation::new().await;
     let api = place.api().await;
     let (_, token) = api.person(&place, "Ada").await;
-    let tied = api.command(&token, &format!("/v1/nodes/{}/tie", uuid::Uuid::now_v7()), crate::support::node("Garten")).await;
+    let tied = api
+        .command(&token, &format!("/v1/nodes/{}/tie", uuid::Uuid::now_v7()), crate::support::node("Garten"))
+        .await;
     assert_eq!(api.get_at("/v1/search?q=garten", "", tied.position()).await.status, 200);
     let mut missing = BTreeSet::new();
     // Some are there only after a first round of what they tell of.
@@ -120,7 +123,9 @@ async fn every_metric_of_every_alarm_is_in_the_metrics_of_a_running_process() {
         missing = rules("operations.yml")
             .iter()
             .flat_map(|rule| metrics_of(&rule.expression))
-            .filter(|metric| !ELSEWHERE.contains(&metric.as_str()) && !said.contains(&format!("# TYPE {metric} ")))
+            .filter(|metric| {
+                !ELSEWHERE.contains(&metric.as_str()) && !said.contains(&format!("# TYPE {metric} "))
+            })
             .collect();
         if missing.is_empty() {
             return;

@@ -108,7 +108,8 @@ impl Theirs {
         let replica = primary.replace(&port(&self.own.env.options), &port(self.standby.options()));
         assert!(primary.ends_with(self.name) && replica != primary);
         let kill = format!("kill -9 {}", self.own.cluster.pid(Part::Log).unwrap());
-        let given = ["--scratch-url", &format!("log={primary}"), "--scratch-url", &format!("replica={replica}")];
+        let given =
+            ["--scratch-url", &format!("log={primary}"), "--scratch-url", &format!("replica={replica}")];
         given.into_iter().chain(["--kill-primary", &kill]).map(str::to_owned).collect()
     }
 }
@@ -118,7 +119,8 @@ async fn a_drill_on_given_servers_kills_and_promotes_them() {
     let theirs = Theirs::with("drill_scratch").await;
     let arguments = theirs.arguments();
     let told = tokio::task::spawn_blocking(move || {
-        drill_that_says(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), "servers that were given").0
+        drill_that_says(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), "servers that were given")
+            .0
     });
     let report = told.await.unwrap();
     assert!(report["rto_s"].as_f64().unwrap() > 0.0, "{report:#}");
@@ -154,11 +156,22 @@ async fn a_drill_refuses_servers_that_hold_something_or_are_not_called_scratch()
     assert!(code == Some(1) && said.contains("the database of log is not empty"), "{code:?} {said}");
     sqlx::query("drop table precious").execute(&other).await.unwrap();
     // Both the same server: nothing to fail over to.
-    let twice: Vec<String> = good.iter().map(|text| if text.starts_with("replica=") { good[1].replace("log=", "replica=") } else { text.clone() }).collect();
+    let twice: Vec<String> =
+        good.iter()
+            .map(|text| {
+                if text.starts_with("replica=") { good[1].replace("log=", "replica=") } else { text.clone() }
+            })
+            .collect();
     let (code, said) = refused(&twice);
     assert!(code == Some(1) && said.contains("no standby"), "{code:?} {said}");
     let (code, said) = refused(&good[..4]);
     assert!(code == Some(2) && said.contains("--kill-primary"), "{code:?} {said}");
     // Nobody was killed for that.
-    assert_eq!(sqlx::query_scalar::<_, i64>("select count(*) from pg_stat_replication").fetch_one(&other).await.unwrap(), 1);
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>("select count(*) from pg_stat_replication")
+            .fetch_one(&other)
+            .await
+            .unwrap(),
+        1
+    );
 }

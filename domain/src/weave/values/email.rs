@@ -63,7 +63,12 @@ impl Email {
 
 /// The host as the network knows it: lower case, ASCII.
 fn canonical_host(host: &str) -> Option<String> {
-    let ascii = Uts46::new().to_ascii(host.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify);
+    let ascii = Uts46::new().to_ascii(
+        host.as_bytes(),
+        AsciiDenyList::STD3,
+        Hyphens::CheckFirstLast,
+        DnsLength::Verify,
+    );
     ascii.ok().map(Cow::into_owned)
 }
 
@@ -80,9 +85,7 @@ fn is_local(text: &str) -> bool {
         _ if c.is_ascii() => c.is_ascii_alphanumeric() || "!#$%&'*+/=?^_`{|}~-".contains(c),
         _ => c.is_alphanumeric() || is_combining_mark(c),
     };
-    let word = |word: &str| {
-        word.starts_with(|c| !is_combining_mark(c)) && word.chars().all(fine)
-    };
+    let word = |word: &str| word.starts_with(|c| !is_combining_mark(c)) && word.chars().all(fine);
     text.len() <= LONGEST_LOCAL && text.split('.').all(word)
 }
 

@@ -44,7 +44,11 @@ impl Given {
             ));
         }
         let mut parts = ScratchPart::ALL.map(|part| {
-            scratch_url.iter().filter(move |one| one.part == part).map(|one| one.url.clone()).collect::<Vec<_>>()
+            scratch_url
+                .iter()
+                .filter(move |one| one.part == part)
+                .map(|one| one.url.clone())
+                .collect::<Vec<_>>()
         });
         if parts.iter().any(|urls| urls.len() > 1) {
             return Err(Failure::could_not_run("give each part of --scratch-url once"));
@@ -106,7 +110,9 @@ impl Given {
         let replica = pool(self.replica()?, 1);
         let (one, other) = (identity(&primary).await?, identity(&replica).await?);
         if one.0 != other.0 || one.1 || !other.1 {
-            return Err(Failure::refused("the replica is no standby of the log's server, or the wrong way round"));
+            return Err(Failure::refused(
+                "the replica is no standby of the log's server, or the wrong way round",
+            ));
         }
         if let Some(keys) = &self.keys {
             let options = parsed("keys", keys)?;
@@ -117,7 +123,9 @@ impl Given {
             let client = StreamClient::connect(nats.expose(), None, Site::stream_config(1)).await?;
             match client.state().await {
                 Err(StreamError::Missing { .. }) => {}
-                Ok(_) => return Err(Failure::refused("nats has a stream of events already: it is no scratch")),
+                Ok(_) => {
+                    return Err(Failure::refused("nats has a stream of events already: it is no scratch"));
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -32,7 +32,11 @@ async fn hosts_queries_and_tags_that_can_be_read_in_two_ways_are_refused() {
     assert_eq!(ask("/health/live HTTP/1.0", "").await.0, 200);
     for hosts in ["", "host: a\r\nhost: b\r\n", "host: a\r\nhost: a\r\n", "host: a b\r\n"] {
         let (status, problem) = ask("/health/live HTTP/1.1", hosts).await;
-        assert_eq!((status, &problem["type"]), (400, &json!("urn:weltgewebe:problem:malformed-request")), "{hosts:?}");
+        assert_eq!(
+            (status, &problem["type"]),
+            (400, &json!("urn:weltgewebe:problem:malformed-request")),
+            "{hosts:?}"
+        );
     }
     assert_eq!(ask("/v1/nodes?tag=%C3%A4 HTTP/1.1", here).await.0, 200);
     for query in ["tag=%ff", "kind=a%C3", "%ff=1", "limit=%FE"] {
@@ -92,7 +96,10 @@ async fn kinds_and_tags_with_commas_can_be_asked_for() {
     }
     let search = [("q", "beides"), ("kind", "Lesen, Tee"), ("kind", "Werkstatt")];
     assert_eq!(found("/v1/search", &search).await, ["Beides"]);
-    assert_eq!(found("/v1/search", &[("q", "beides"), ("tag", "rot"), ("tag", "blau")]).await, Vec::<String>::new());
+    assert_eq!(
+        found("/v1/search", &[("q", "beides"), ("tag", "rot"), ("tag", "blau")]).await,
+        Vec::<String>::new()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,11 +112,14 @@ async fn an_e_mail_address_is_one_however_it_is_written() {
         api.command(&place.token(id, ""), &format!("/v1/accounts/{id}/register"), body).await
     };
     assert_eq!(register("jörg@müller.example").await.status, 200);
-    for same in ["JÖRG@xn--mller-kva.example", "ｊörg＠ｍüller．example", "jo\u{308}rg@müller.example"] {
+    for same in ["JÖRG@xn--mller-kva.example", "ｊörg＠ｍüller．example", "jo\u{308}rg@müller.example"]
+    {
         let reply = register(same).await;
         assert_eq!((reply.status, reply.problem()), (409, "email-taken"), "{same}");
     }
-    for bad in ["a..b@example.org", "\"a b\"@example.org", "a@192.0.2.1", "a@-x.example", "a@xn--zzzzzzz.example"] {
+    for bad in
+        ["a..b@example.org", "\"a b\"@example.org", "a@192.0.2.1", "a@-x.example", "a@xn--zzzzzzz.example"]
+    {
         let reply = register(bad).await;
         assert_eq!((reply.status, reply.problem()), (422, "invalid-email"), "{bad}");
         assert_eq!(reply.body["errors"][0]["pointer"], "/email");

@@ -263,7 +263,8 @@ async fn a_rebuild_that_was_killed_shows_as_abandoned_and_the_same_command_goes_
     let mut child = place.command(&["rebuild", "node_page"]).spawn().unwrap();
     let err = BufReader::new(child.stderr.take().unwrap());
     let child = tokio::task::spawn_blocking(move || {
-        let waits = err.lines().map_while(Result::ok).any(|line| line.contains("waiting for database process"));
+        let waits =
+            err.lines().map_while(Result::ok).any(|line| line.contains("waiting for database process"));
         assert!(waits, "it says for whom it waits");
         child
     });
@@ -287,7 +288,11 @@ async fn a_rebuild_that_was_killed_shows_as_abandoned_and_the_same_command_goes_
         found = state().await;
     }
     assert_eq!(found.0, "abandoned");
-    assert!(found.1.contains("by a process that has ended: `replay rebuild node_page` goes on"), "{}", found.1);
+    assert!(
+        found.1.contains("by a process that has ended: `replay rebuild node_page` goes on"),
+        "{}",
+        found.1
+    );
     reader.rollback().await.unwrap();
     let (code, rebuilt) = place.json(&["rebuild", "node_page"]).await;
     assert_eq!((code, &rebuilt["read_models"][0]["generation"]), (0, &json!(2)));
