@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use reqwest::{Client, Method};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -49,12 +50,29 @@ async fn hang(address: SocketAddr, slow: Slow, token: String) {
     }
 }
 
+/// This process opens them all; the usual bound is 1,024 files.
+fn may_open_that_many() -> bool {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = 4 * SLOW as u64;
+    if current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(
+            Resource::Nofile,
+            Rlimit { current: maximum.map_or(Some(wanted), |m| Some(m.min(wanted))), maximum },
+        );
+    }
+    getrlimit(Resource::Nofile).current.is_none_or(|current| current >= wanted)
+}
+
 fn address(api: &Api) -> SocketAddr {
     api.url.trim_start_matches("http://").parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_slow_connections_leave_a_healthy_client_unharmed() {
+    if !may_open_that_many() {
+        println!("SKIPPED slow connections: this machine allows too few open files");
+        return;
+    }
     let place = Installation::new().await;
     // Less room than they ask for.
     let api = place.api_with(&[("CONNECTIONS", "600"), ("CONNECTIONS_PER_ADDRESS", "600")]).await;
