@@ -261,14 +261,18 @@ async fn a_rebuild_that_was_killed_shows_as_abandoned_and_the_same_command_goes_
     reader.execute("set transaction isolation level repeatable read").await.unwrap();
     sqlx::query("select count(*) from read.node_page").fetch_one(&mut *reader).await.unwrap();
     let mut child = place.command(&["rebuild", "node_page"]).spawn().unwrap();
-    let err = BufReader::new(child.stderr.take().unwrap());
-    let child = tokio::task::spawn_blocking(move || {
-        let waits =
-            err.lines().map_while(Result::ok).any(|line| line.contains("waiting for database process"));
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let waiting = tokio::task::spawn_blocking(move || {
+        let waits = err
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains("waiting for database process"));
         assert!(waits, "it says for whom it waits");
-        child
+        // Still open: it goes on telling.
+        (child, err)
     });
-    let mut child = child.await.unwrap();
+    let (mut child, _err) = waiting.await.unwrap();
     let state = async || {
         let (_, status) = place.json(&["status"]).await;
         let rows = status["projections"].as_array().unwrap();
