@@ -21,10 +21,10 @@ mod history;
 mod load;
 mod report;
 mod restore;
-
 mod running;
 mod scratch;
 mod site;
+mod steps;
 mod workload;
 
 use std::path::PathBuf;
