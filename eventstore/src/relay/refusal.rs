@@ -11,10 +11,13 @@ pub enum Refusal {
     /// JetStream is off: so a server ends that could not write.
     Off = 4,
     Other = 5,
+    /// It was asked again and again and took nothing, without a word: so does a full disk at first.
+    Silent = 6,
 }
 
 impl Refusal {
-    pub const ALL: [Self; 5] = [Self::Storage, Self::Resources, Self::Forbidden, Self::Off, Self::Other];
+    pub const ALL: [Self; 6] =
+        [Self::Storage, Self::Resources, Self::Forbidden, Self::Off, Self::Other, Self::Silent];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -24,6 +27,7 @@ impl Refusal {
             Self::Forbidden => "forbidden",
             Self::Off => "off",
             Self::Other => "other",
+            Self::Silent => "silent",
         }
     }
 
@@ -36,6 +40,7 @@ impl Refusal {
             Self::Forbidden => "the stream refuses everything: it is sealed, or this user may not publish",
             Self::Off => "the stream refuses everything: JetStream is off, start NATS again",
             Self::Other => "the stream refuses everything",
+            Self::Silent => "the stream refuses everything: it takes no message and does not say why",
         }
     }
 

@@ -4,7 +4,7 @@ use kernel::Position;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{Relay, RelayError, RelayState, RelayStats, window::Window};
+use super::{Refusal, Relay, RelayError, RelayState, RelayStats, window::Window};
 use crate::{
     StoreError, log,
     stream::{Ensured, MessageId, StreamError, StreamState, verify},
@@ -56,6 +56,9 @@ impl Relay {
         self.window = Window::at(last);
         self.source.rewind(last);
         self.stats.progress.reached(last);
+        if self.barren >= 2 && sent > last && self.stats.refusal().is_none() {
+            self.stats.set_refusal(Some(Refusal::Silent));
+        }
         // That it can be asked does not mean that it takes anything.
         self.stats.set_state(match self.stats.refusal() {
             None => RelayState::Publishing,

@@ -29,6 +29,10 @@ pub async fn run(
 ) -> Result<Report, Failure> {
     let screen = recorder.screen();
     let given = Given::of(arguments)?;
+    if let Some(given) = &given {
+        // A refusal, and not a drill that broke.
+        given.inspect().await?;
+    }
     let (starting, copying, killing) = match given {
         None => (
             "start Postgres, key store, NATS and Redis",

@@ -83,7 +83,6 @@ impl Site {
             wanted.tuning.log_settings.push(((*name).to_owned(), (*value).to_owned()));
         }
         if let Some(given) = &given {
-            given.inspect().await?;
             wanted.parts = given.private();
         }
         let said = |line: &str| screen.note(&format!("           {line}"));

@@ -190,6 +190,7 @@ async fn nats_on_a_full_disk() {
         assert!(waited < 1_200, "the disk is full, and the stream takes everything: {stats:?}");
     }
     assert!(stats.position() < 500 + 600, "{stats:?}");
+    until("it says so", || stats.state() == RelayState::Refused).await;
     // It says so for as long as it lasts, and not that it publishes.
     for _ in 0..20 {
         assert_eq!(stats.state(), RelayState::Refused, "{stats:?}");

@@ -113,13 +113,16 @@ async fn where_every_connection_is_at_work_a_new_one_is_told_to_come_again() {
     let mut holding = owner.begin().await.unwrap();
     sqlx::query("select position from log_head for update").execute(&mut *holding).await.unwrap();
     let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-    let sending: Vec<_> = (0..12)
-        .map(|_| {
-            let url = format!("{}/v1/nodes/{}/tie", api.url, Uuid::now_v7());
-            let request = client.post(url).bearer_auth(&token).json(&node("Garten"));
-            tokio::spawn(async move { request.send().await.map(|response| response.status().as_u16()) })
-        })
-        .collect();
+    let mut sending = vec![];
+    for _ in 0..12 {
+        let url = format!("{}/v1/nodes/{}/tie", api.url, Uuid::now_v7());
+        let request = client.post(url).bearer_auth(&token).json(&node("Garten"));
+        sending.push(tokio::spawn(
+            async move { request.send().await.map(|response| response.status().as_u16()) },
+        ));
+        // One that has not asked yet would have to make room for the next.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
     // Somebody is told so while all the others are at work.
     for turn in 0.. {
         if sending.iter().any(tokio::task::JoinHandle::is_finished) {
