@@ -117,9 +117,7 @@ async fn an_e_mail_address_is_one_however_it_is_written() {
         let reply = register(same).await;
         assert_eq!((reply.status, reply.problem()), (409, "email-taken"), "{same}");
     }
-    for bad in
-        ["a..b@example.org", "\"a b\"@example.org", "a@192.0.2.1", "a@-x.example", "a@xn--zzzzzzz.example"]
-    {
+    for bad in ["a..b@example.org", "\"a b\"@example.org", "a@192.0.2.1", "a@-x.example"] {
         let reply = register(bad).await;
         assert_eq!((reply.status, reply.problem()), (422, "invalid-email"), "{bad}");
         assert_eq!(reply.body["errors"][0]["pointer"], "/email");
