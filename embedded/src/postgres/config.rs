@@ -74,7 +74,7 @@ autovacuum_max_workers = 2
 ";
 
 const KEYS: &str = "\
-max_connections = 20
+max_connections = 60
 shared_buffers = 16MB
 effective_cache_size = 128MB
 max_wal_size = 256MB

@@ -58,6 +58,7 @@ impl Relay {
         self.stats.progress.reached(last);
         if self.barren >= 2 && sent > last && self.stats.refusal().is_none() {
             self.stats.set_refusal(Some(Refusal::Silent));
+            self.cursor.note_problem(Refusal::Silent.sentence()).await?;
         }
         // That it can be asked does not mean that it takes anything.
         self.stats.set_state(match self.stats.refusal() {
