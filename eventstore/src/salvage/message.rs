@@ -2,7 +2,10 @@ use async_nats::HeaderMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kernel::{Position, RecordedEvent};
 
-use crate::{canonical::Salt, stream::header};
+use crate::{
+    canonical::{Hash, Salt},
+    stream::header,
+};
 
 /// One sequence of the surplus.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct SurplusEvent {
     pub event: RecordedEvent,
     /// Missing where a field was redacted, and in messages of a relay that did not send it.
     pub salt: Option<Salt>,
+    /// Where a field was redacted: the hash the payload had before, which stays.
+    pub payload_hash: Option<Hash>,
     /// The next position belongs, or may belong, to the same append.
     pub continues: bool,
 }
@@ -78,9 +83,9 @@ fn content(sequence: Position, epoch: i32, headers: &HeaderMap, body: &[u8]) -> 
     if !ours {
         return Content::Unusable(Unusable::NotOurs);
     }
-    let salt = text(header::SALT)
-        .and_then(|salt| STANDARD.decode(salt).ok())
-        .and_then(|salt| Salt::try_from(salt).ok());
+    let bytes = |name| text(name).and_then(|text| STANDARD.decode(text).ok());
+    let salt = bytes(header::SALT).and_then(|salt| Salt::try_from(salt).ok());
+    let payload_hash = bytes(header::PAYLOAD_HASH).and_then(|hash| Hash::try_from(hash).ok());
     let continues = headers.get(header::CONTINUES).is_some();
-    Content::Event(Box::new(SurplusEvent { event, salt, continues }))
+    Content::Event(Box::new(SurplusEvent { event, salt, payload_hash, continues }))
 }
