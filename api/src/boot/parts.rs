@@ -243,6 +243,9 @@ pub(super) async fn begin(
     if roles.has(Role::Query) {
         stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));
         stops.tasks.spawn(parts.reads.clone().watch(stops.background.clone()));
+        // Somebody was forgotten, or a field redacted: read models are new, and answers have to be.
+        let kept = parts.cache.clone();
+        databases.keys.on_erasure(Box::new(move |_| kept.clear()));
         let following = cache::Follower::new(parts.cache.clone(), parts.reads.clone());
         stops.tasks.spawn(following.run(stops.background.clone()));
         let (map, keys) = (AccountMap::new(), Arc::new(databases.keys.clone()));

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RetentionCommand, ScanArguments,
+    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RedactArguments, RetentionCommand, ScanArguments,
     audit::AuditCommand,
     help,
     import::ImportCommand,
@@ -68,6 +68,9 @@ pub enum Command {
     /// Forget a person, with a certificate.
     #[command(after_help = help::FORGET)]
     Forget(ForgetArguments),
+    /// Take out of the log, and of all that was made from it, what slipped into a plain field.
+    #[command(after_help = help::REDACT)]
+    Redact(RedactArguments),
     /// Forbid to destroy a person's data.
     #[command(after_help = help::HOLD)]
     Hold(HoldArguments),
