@@ -104,6 +104,8 @@ create table redaction_steps (
     primary key (event_id, pointer, step),
     foreign key (event_id, pointer) references redactions
 );
+-- The daily run of retention is the application's.
+grant insert on retention_runs to weltgewebe_runtime;
 -- For scans: what nobody looked at cannot be certified.
 grant select on redactions, redaction_steps, past_read_models to weltgewebe_runtime;
 do $$

@@ -28,6 +28,9 @@ pub(super) const SECOND_SCAN_AFTER: TimeDelta = TimeDelta::hours(24);
 pub struct ForgetDeps {
     /// The log's database as the application.
     pub pool: PgPool,
+    /// Whose eyes the scan has: the owner's where that login is known, because a certificate over
+    /// what nobody may look at is none.
+    pub scan_pool: PgPool,
     pub executor: Executor,
     pub keys: Arc<dyn KeyStore>,
     pub sealer: Sealer,
@@ -196,7 +199,7 @@ impl Workflow {
         let (in_files, places) = (needles(), self.deps.places.clone());
         let files = tokio::task::spawn_blocking(move || crate::scan::scan_folder(&in_files, &places));
         let mut stores = files.await.map_err(|error| LifecycleError::Other(format!("the scan: {error}")))?;
-        stores.push(crate::scan::scan_rows(&self.deps.pool, "rows of the log", &needles()).await?);
+        stores.push(crate::scan::scan_rows(&self.deps.scan_pool, "rows of the log", &needles()).await?);
         Ok(ScanReport { needles: prints.len() as u64, stores })
     }
 

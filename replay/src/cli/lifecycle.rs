@@ -133,6 +133,9 @@ pub struct ExportArguments {
     /// File for the document; must be missing.
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
+    /// Why; it goes into the access log, which the person sees.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
 }
 
 #[derive(Debug, Subcommand)]
