@@ -12,7 +12,13 @@ use eventstore::{
     seal::Sealer,
 };
 use kernel::{Actor, Position, RecordedEvent};
-use projections::weave::authorship::bound_works;
+use projections::{
+    ReadError,
+    weave::{
+        account_page::{Viewer, account_detail},
+        authorship::bound_works,
+    },
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -70,8 +76,8 @@ struct Exported {
     payload: Value,
 }
 
-/// The whole document: events of the account, what the person did at nodes and in conversations, and
-/// who has looked at their data, this export included. Nothing that others did, except to the account
+/// The whole document: events of the account, what the person did at nodes and in conversations, their
+/// page, and who has looked at their data, this export included. Nothing that others did, except to the account
 /// itself.
 ///
 /// # Errors
@@ -90,7 +96,7 @@ pub async fn export(
     let wanted = log::head(pool).await?.position;
     loop {
         let found = bound_works(pool, account, after, WORKS).await;
-        let found = found.map_err(|error| LifecycleError::Other(error.to_string()))?;
+        let found = found.map_err(unreadable)?;
         // Everything means everything that was done before it was asked for.
         if found.position < wanted {
             looks += 1;
@@ -126,9 +132,14 @@ pub async fn export(
         Access { who: by.who, action: "account.export", subject: Some(account), what: &what, why: by.why };
     record_access(pool, &access).await?;
     let accessed = accessed(pool, account).await?;
+    // As the person sees it: what is shown of them, with what was made from the events.
+    let oneself = Viewer { account: Some(account), admin: false };
+    let page = account_detail(pool, sealer, account, oneself, now).await.map_err(unreadable)?;
+    let documents = json!({ "account": page });
     let head = log::head(pool).await?;
     let count = events.len();
-    let body = json!({ "schema": SCHEMA, "account": account, "events": events, "access": accessed });
+    let body = json!({ "schema": SCHEMA, "account": account, "events": events, "documents": documents,
+                       "access": accessed });
     let text = canonical(&body).map_err(|error| LifecycleError::Other(error.to_string()))?;
     let manifest = json!({
         "exported_at": now,
@@ -144,10 +155,15 @@ pub async fn export(
         "schema": SCHEMA,
         "account": account,
         "events": body["events"],
+        "documents": body["documents"],
         "access": body["access"],
         "manifest": manifest,
         "signature": signature,
     }))
+}
+
+fn unreadable(error: ReadError) -> LifecycleError {
+    StoreError::Unavailable(error.to_string()).into()
 }
 
 /// Every entry of the access log about the person.

@@ -24,6 +24,8 @@ pub struct Rule {
     pub basis: String,
     /// Whole years after the year of the event; `None` keeps it until the person is forgotten.
     pub keep_years: Option<i16>,
+    /// What happens then: `shred`, the keys of those years are destroyed.
+    pub action: String,
 }
 
 /// What a run did, or would do.
@@ -45,7 +47,7 @@ pub struct Retained {
 /// # Errors
 /// [`LifecycleError::Store`]
 pub async fn rules(log: impl PgExecutor<'_>) -> Result<Vec<Rule>, LifecycleError> {
-    Ok(sqlx::query_as!(Rule, "select class, purpose, basis, keep_years from retention_rules order by class")
+    Ok(sqlx::query_as!(Rule, "select class, purpose, basis, keep_years, action from retention_rules order by class")
         .fetch_all(log)
         .await?)
 }

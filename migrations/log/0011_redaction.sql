@@ -24,6 +24,7 @@ begin
     raise exception 'the event log is append-only' using errcode = 'WG003';
 end
 $$;
+set local lock_timeout = '2s';
 drop trigger append_only on events;
 create trigger append_only before update or delete on events
     for each row execute function refuse_all_but_redaction();
@@ -104,6 +105,9 @@ create table redaction_steps (
     primary key (event_id, pointer, step),
     foreign key (event_id, pointer) references redactions
 );
+-- What happens when a period is over; another action is a column's check and code away.
+alter table retention_rules
+    add column action text collate "C" not null default 'shred' check (action = 'shred');
 -- The daily run of retention is the application's.
 grant insert on retention_runs to weltgewebe_runtime;
 -- For scans: what nobody looked at cannot be certified.

@@ -89,3 +89,44 @@ fn content(sequence: Position, epoch: i32, headers: &HeaderMap, body: &[u8]) -> 
     let continues = headers.get(header::CONTINUES).is_some();
     Content::Event(Box::new(SurplusEvent { event, salt, payload_hash, continues }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use kernel::Name;
+    use serde_json::value::RawValue;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::stream::{Encoder, StreamConfig};
+
+    fn back(salt: Option<&[u8]>) -> SurplusEvent {
+        let text = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let event = RecordedEvent {
+            position: 7,
+            event_id: Uuid::from_u128(1),
+            aggregate_type: Name::constant("node"),
+            aggregate_id: Uuid::from_u128(2),
+            version: 3,
+            event_type: Name::constant("NodeTied"),
+            schema_version: 1,
+            payload: text(r#"{"title": {"$redacted": true}}"#),
+            metadata: text("{}"),
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let encoder = Encoder::new(&StreamConfig::production(1), &Arc::default());
+        let message = encoder.encode(&event, 1 << 20).salted(salt, &[9; 32]);
+        let read = SurplusMessage::read(7, 1, &message.headers, &message.body);
+        let Content::Event(event) = read.content else { panic!("{read:?}") };
+        *event
+    }
+
+    #[test]
+    fn a_redacted_event_comes_back_with_the_hash_it_had_and_every_other_with_its_salt() {
+        let redacted = back(None);
+        assert_eq!((redacted.salt, redacted.payload_hash), (None, Some([9; 32])));
+        let whole = back(Some(&[3; 16]));
+        assert_eq!((whole.salt, whole.payload_hash), (Some([3; 16]), None));
+    }
+}

@@ -237,6 +237,7 @@ async fn only_the_person_or_an_operator_with_a_reason_asks_and_nobody_else_learn
     assert!(looked[1].0.starts_with("operator:"), "{looked:?}");
     assert_eq!((&*looked[1].1, &*looked[1].2), ("account.export", "a letter of 2 May"));
     assert_eq!((&*looked[2].0, &*looked[2].1), (&*id.to_string(), "account.export"));
+    assert_eq!(own.body["documents"]["account"]["title"], "Kanarienvogel Nummer 00007");
     assert_eq!(own.body["manifest"]["access"], 3);
     let written: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(written["access"].as_array().unwrap().len(), 2, "{written}");
