@@ -11,9 +11,8 @@ use embedded::Part;
 use eventstore::{
     LogPool,
     audit::{CheckpointNotes, Sealing, SealingConfig, SealingStats, SignerFolder},
-    log,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
