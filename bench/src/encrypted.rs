@@ -91,7 +91,8 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Run>> {
     let mut runs = done.runs("encryption", "events/s");
     if let Some(run) = runs.iter_mut().find(|run| run.name == "encryption/sealed") {
         // A quarter more time is four fifths of the rate.
-        *run = run.clone().compared("encryption/plain", done.ratio(SEALED, PLAIN)).judged(Target::AtLeast, 0.8);
+        *run =
+            run.clone().compared("encryption/plain", done.ratio(SEALED, PLAIN)).judged(Target::AtLeast, 0.8);
     }
     Ok(runs)
 }
@@ -148,12 +149,7 @@ pub async fn keys_owner(servers: &Servers) -> anyhow::Result<PgPool> {
     Ok(PgPoolOptions::new().max_connections(4).connect(url).await?)
 }
 
-async fn fill(
-    log: &LogPool,
-    people: &[Uuid],
-    events: usize,
-    sealer: Option<&Sealer>,
-) -> anyhow::Result<()> {
+async fn fill(log: &LogPool, people: &[Uuid], events: usize, sealer: Option<&Sealer>) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let _guard = stop.clone().drop_guard();
     let appender = Appender::start(log.clone(), AppenderConfig::default(), stop);

@@ -8,9 +8,7 @@ use eventstore::keys::{self, KekRing, KeyRequest, KeyStore, PgKeyStore, PgKeySto
 use kernel::Class;
 use uuid::Uuid;
 
-use crate::{
-    arguments::Arguments, encrypted::keys_owner, progress::Progress, report::Run, servers::Servers,
-};
+use crate::{arguments::Arguments, encrypted::keys_owner, progress::Progress, report::Run, servers::Servers};
 
 /// Keys made by one call.
 const AT_ONCE: usize = 10_000;

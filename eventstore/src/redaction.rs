@@ -114,11 +114,7 @@ pub async fn event_at(pool: &PgPool, position: Position) -> Result<Option<Record
 }
 
 /// Where the event about a redaction stands, if there is one; `version` is the last of its stream.
-async fn told(
-    pool: &PgPool,
-    stream: Uuid,
-    pointer: &str,
-) -> Result<(i64, Option<Position>), StoreError> {
+async fn told(pool: &PgPool, stream: Uuid, pointer: &str) -> Result<(i64, Option<Position>), StoreError> {
     let events = log::load_stream(pool, stream, 0).await?.events;
     let version = events.last().map_or(0, |event| event.version);
     let said = events.iter().rev().find(|event| {

@@ -47,9 +47,12 @@ pub struct Retained {
 /// # Errors
 /// [`LifecycleError::Store`]
 pub async fn rules(log: impl PgExecutor<'_>) -> Result<Vec<Rule>, LifecycleError> {
-    Ok(sqlx::query_as!(Rule, "select class, purpose, basis, keep_years, action from retention_rules order by class")
-        .fetch_all(log)
-        .await?)
+    Ok(sqlx::query_as!(
+        Rule,
+        "select class, purpose, basis, keep_years, action from retention_rules order by class"
+    )
+    .fetch_all(log)
+    .await?)
 }
 
 /// Shreds what is older than its period, by the key store's database (`keys`); `dry` only counts.
@@ -174,7 +177,9 @@ impl Job for RetentionRun {
             let (due, held, destroyed) = report.iter().fold((0, 0, 0), |(due, held, destroyed), line| {
                 (due + line.due, held + line.held, destroyed + line.destroyed)
             });
-            Ok(format!("{due} keys were over their period, {held} of them under a hold, {destroyed} destroyed"))
+            Ok(format!(
+                "{due} keys were over their period, {held} of them under a hold, {destroyed} destroyed"
+            ))
         })
     }
 }

@@ -58,11 +58,13 @@ pub(super) fn forget_path(paths: PathsBuilder) -> PathsBuilder {
         ))
         .example(Some(serde_json::json!({"content": "erase"})))
         .build();
-    let answer = ["request", "account_id", "content", "status"].into_iter().fold(
-        ObjectBuilder::new(),
-        |answer, name| answer.property(name, ObjectBuilder::new().schema_type(Type::String)).required(name),
-    );
-    let answer = answer.property("position", ObjectBuilder::new().schema_type(Type::Integer)).required("position");
+    let answer = ["request", "account_id", "content", "status"]
+        .into_iter()
+        .fold(ObjectBuilder::new(), |answer, name| {
+            answer.property(name, ObjectBuilder::new().schema_type(Type::String)).required(name)
+        });
+    let answer =
+        answer.property("position", ObjectBuilder::new().schema_type(Type::Integer)).required("position");
     let location = HeaderBuilder::new().description(Some("Where its status is.")).build();
     let accepted = ResponseBuilder::new()
         .description("It is in the log and will be done; `status` says how far it is.")
@@ -71,7 +73,9 @@ pub(super) fn forget_path(paths: PathsBuilder) -> PathsBuilder {
         .build();
     let mut codes: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
     let own = ["unknown", "required", "blank", "too-long", "control-character"].map(|code| (422, code));
-    for (status, code) in COMMON.iter().copied().chain([(403, "operator-only"), (404, "not-found")]).chain(own) {
+    for (status, code) in
+        COMMON.iter().copied().chain([(403, "operator-only"), (404, "not-found")]).chain(own)
+    {
         codes.entry(status).or_default().push(code);
     }
     let operation = codes

@@ -34,7 +34,7 @@ pub use install::{Installed, install};
 pub use past::{PastBuilt, PastReadModel, build_past, drop_past, past_read_models, position_at};
 pub use progress::{Progress, Report};
 pub use rebuild::{Rebuilt, rebuild};
-pub use since::{RebuiltSince, drop_past_with, older_snapshots_end, rebuild_since};
 pub use retire::{ROLLBACK_WINDOW, drop_expired};
+pub use since::{RebuiltSince, drop_past_with, older_snapshots_end, rebuild_since};
 pub use switch::rollback;
 pub use verify::{Verified, verify};

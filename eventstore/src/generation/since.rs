@@ -32,7 +32,8 @@ pub async fn rebuild_since(
     stop: &CancellationToken,
 ) -> Result<RebuiltSince, GenerationError> {
     let names = registry.taking(event_type);
-    let mut done = RebuiltSince { dropped: drop_older(owner, &names, since, false).await?, ..RebuiltSince::default() };
+    let mut done =
+        RebuiltSince { dropped: drop_older(owner, &names, since, false).await?, ..RebuiltSince::default() };
     let old = sqlx::query_scalar!(
         "select projection from projection_checkpoints
          where projection = any ($1) and state = 'live' and created_at < $2 order by 1",
@@ -68,7 +69,8 @@ async fn drop_older(
     .await?;
     let mut dropped = 0;
     for row in checkpoints(owner).await? {
-        let is_old = old.iter().any(|one| one.projection == row.projection && one.generation == row.generation);
+        let is_old =
+            old.iter().any(|one| one.projection == row.projection && one.generation == row.generation);
         if !is_old || row.state == GenerationState::Live {
             continue;
         }

@@ -83,9 +83,10 @@ impl Source {
             let encode = |(index, one): (usize, &Salted)| {
                 let event = &one.event;
                 // Events of one append share their metadata; no other append has the same.
-                let goes_on = page.events.get(index + 1).map_or(page.full, |Salted { event: next, .. }| {
-                    next.recorded_at == event.recorded_at && next.metadata.get() == event.metadata.get()
-                });
+                let goes_on =
+                    page.events.get(index + 1).map_or(page.full, |Salted { event: next, .. }| {
+                        next.recorded_at == event.recorded_at && next.metadata.get() == event.metadata.get()
+                    });
                 let message = encoder.encode(event, max_payload);
                 message.salted(one.salt.as_deref(), &one.payload_hash).continued(goes_on)
             };

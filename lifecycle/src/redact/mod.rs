@@ -13,4 +13,4 @@ mod workflow;
 
 pub use plan::{Plan, held_by, plan};
 pub use step::Step;
-pub use workflow::{Redacted, RedactDeps, Told, Wish, Workflow};
+pub use workflow::{RedactDeps, Redacted, Told, Wish, Workflow};

@@ -85,12 +85,16 @@ pub async fn plan(
 /// An event that nobody can read any more would stop everything that comes after it: only what every
 /// reader can do without may go.
 fn readable(event: &RecordedEvent, left: &Value) -> Result<(), String> {
-    let payload = RawValue::from_string(left.to_string()).map_err(|_| "what is left is no JSON".to_owned())?;
+    let payload =
+        RawValue::from_string(left.to_string()).map_err(|_| "what is left is no JSON".to_owned())?;
     let redacted = RecordedEvent { payload, ..event.clone() };
     match state_of(event.aggregate_type.as_str(), &[redacted]) {
         Some(Ok(_)) => Ok(()),
-        Some(Err(_)) => Err("no reader could do without this field: it is not one that can be redacted".to_owned()),
-        None => Err("no program here knows events of this kind, so nobody knows which fields they can miss".to_owned()),
+        Some(Err(_)) => {
+            Err("no reader could do without this field: it is not one that can be redacted".to_owned())
+        }
+        None => Err("no program here knows events of this kind, so nobody knows which fields they can miss"
+            .to_owned()),
     }
 }
 

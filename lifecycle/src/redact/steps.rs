@@ -6,7 +6,7 @@ use domain::{
 };
 use eventstore::{
     generation, log,
-    redaction::{self, RedactError, Redact},
+    redaction::{self, Redact, RedactError},
     stream,
 };
 use kernel::{Actor, Metadata};

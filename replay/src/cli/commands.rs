@@ -3,7 +3,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RedactArguments, RetentionCommand, ScanArguments,
+    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RedactArguments, RetentionCommand,
+    ScanArguments,
     audit::AuditCommand,
     help,
     import::ImportCommand,

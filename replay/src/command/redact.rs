@@ -101,7 +101,9 @@ fn answer(redacted: Redacted) -> Answer {
         count(redacted.redaction)
     )];
     match &redacted.scan {
-        None => lines.push("it was not looked for: it is shorter than 8 bytes, or nobody knows it any more".to_owned()),
+        None => lines.push(
+            "it was not looked for: it is shorter than 8 bytes, or nobody knows it any more".to_owned(),
+        ),
         Some(scan) => {
             lines.extend(scan.trouble());
             let looked = i64::try_from(redacted.looked_for).unwrap_or(i64::MAX);
@@ -118,7 +120,8 @@ fn answer(redacted: Redacted) -> Answer {
     }
     let left = redacted.steps.iter().any(|(step, detail)| step == "pages" && detail["left"].is_array());
     if left {
-        lines.push("old versions of the row stay in freed space until its tables are written anew".to_owned());
+        lines
+            .push("old versions of the row stay in freed space until its tables are written anew".to_owned());
     }
     lines.push("backups from before hold it until they are removed (replay backup list)".to_owned());
     Answer::new(&Report { redacted, gone }).lines(lines).fine(gone)

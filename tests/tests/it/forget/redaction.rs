@@ -54,7 +54,8 @@ async fn count(place: &Installation, sql: &str) -> i64 {
 async fn sealed(place: &Installation) {
     for _ in 0..100 {
         let unsealed =
-            count(place, "select h.position - coalesce((select max(size) from seals), 0) from log_head h").await;
+            count(place, "select h.position - coalesce((select max(size) from seals), 0) from log_head h")
+                .await;
         if unsealed == 0 {
             return;
         }
@@ -90,23 +91,18 @@ async fn killed_after_every_step_a_redaction_goes_on_and_happens_once() {
     assert!(before.1);
 
     let arguments = ["redact", &event, "/title", "--reason", "a neighbour's name"];
-    for step in [
-        "log",
-        "stream",
-        "read-models",
-        "past",
-        "search",
-        "caches",
-        "snapshots",
-        "pages",
-        "wal",
-        "scan",
-    ] {
+    for step in
+        ["log", "stream", "read-models", "past", "search", "caches", "snapshots", "pages", "wal", "scan"]
+    {
         let (code, answer, errors) = replay(&place, &arguments, Some(&format!("redact.{step}")));
         assert_eq!(code, None, "{step} was not reached: {answer} {errors}");
     }
     let (code, done, errors) = replay(&place, &arguments, None);
-    assert_eq!((code, &done["gone"], &done["scan"]["needles"]), (Some(0), &json!(true), &json!(1)), "{done:#} {errors}");
+    assert_eq!(
+        (code, &done["gone"], &done["scan"]["needles"]),
+        (Some(0), &json!(true), &json!(1)),
+        "{done:#} {errors}"
+    );
     assert_eq!(count(&place, "select count(*) from events where type = 'FieldRedacted'").await, 1);
 
     let (payload, salted, hash) = stored(&place, position).await;
@@ -141,7 +137,11 @@ async fn killed_after_every_step_a_redaction_goes_on_and_happens_once() {
     let (code, proof, errors) = replay(&place, &["audit", "prove", &position.to_string()], None);
     assert_eq!(code, Some(0), "{proof:#} {errors}");
     let (code, stream, errors) = replay(&place, &["stream", "verify"], None);
-    assert_eq!((code, &stream["redacted"], &stream["holes"]), (Some(0), &json!(1), &json!(0)), "{stream:#} {errors}");
+    assert_eq!(
+        (code, &stream["redacted"], &stream["holes"]),
+        (Some(0), &json!(1), &json!(0)),
+        "{stream:#} {errors}"
+    );
     let (code, models, errors) = replay(&place, &["verify"], None);
     assert_eq!(code, Some(0), "{models:#} {errors}");
     // Published anew the message is there, without the words and with the hash that stays.
@@ -264,8 +264,12 @@ async fn what_was_redacted_is_in_no_byte_of_any_store() {
     let own = Own::start().await;
     let ada = Uuid::now_v7();
     let token = own.token(ada);
-    own.post(&token, &format!("/v1/accounts/{ada}/register"), json!({"title": "Ada", "email": "ada@example.org"}))
-        .await;
+    own.post(
+        &token,
+        &format!("/v1/accounts/{ada}/register"),
+        json!({"title": "Ada", "email": "ada@example.org"}),
+    )
+    .await;
     let mut events = Vec::new();
     for number in 0..40 {
         let id = Uuid::now_v7();
@@ -287,7 +291,10 @@ async fn what_was_redacted_is_in_no_byte_of_any_store() {
     assert_eq!(code, Some(1), "{found:#}");
     for store in ["postgres-log", "nats", "rows of the log"] {
         let of = found["stores"].as_array().unwrap().iter().find(|one| one["store"] == store);
-        assert!(of.is_some_and(|one| one["hits"].as_u64() > Some(0)), "the negative control: {store} {found:#}");
+        assert!(
+            of.is_some_and(|one| one["hits"].as_u64() > Some(0)),
+            "the negative control: {store} {found:#}"
+        );
     }
     for pointer in ["/title", "/tags/1"] {
         let (code, done) = own.replay(&["redact", event, pointer, "--reason", "a neighbour"]);

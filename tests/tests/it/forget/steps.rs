@@ -265,7 +265,8 @@ async fn there_is_no_certificate_over_what_nobody_may_look_at() {
     // The owner may.
     let (code, answer, errors) = replay(&place, &["forget", &id, "--reason", "x"], None);
     assert_eq!((code, &answer["erased"]), (Some(0), &json!(true)), "{answer} {errors}");
-    let text = std::fs::read_to_string(place.data.path().join(answer["certificate"].as_str().unwrap())).unwrap();
+    let text =
+        std::fs::read_to_string(place.data.path().join(answer["certificate"].as_str().unwrap())).unwrap();
     assert!(!text.contains("skipped"), "{text}");
 }
 
