@@ -27,6 +27,7 @@ mod migrate;
 mod pool;
 mod pooler;
 pub mod precedence;
+mod progress;
 pub mod reactor;
 pub mod redaction;
 pub mod relay;

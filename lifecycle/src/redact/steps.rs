@@ -166,7 +166,9 @@ impl Workflow<'_> {
         };
         let (in_files, places) = (needles(), self.deps.places.clone());
         let files = tokio::task::spawn_blocking(move || scan::scan_folder(&in_files, &places));
-        let mut stores = files.await.map_err(|error| LifecycleError::Other(format!("the scan: {error}")))?;
+        // What a panic says may quote what was being read.
+        let panicked = |_| LifecycleError::Other("the scan's thread panicked".to_owned());
+        let mut stores = files.await.map_err(panicked)?;
         stores.push(scan::scan_rows(&self.deps.owner, "rows of the log", &needles()).await?);
         let report = scan::ScanReport { needles: request.prints.len() as u64, stores };
         serde_json::to_value(&report).map_err(|error| LifecycleError::Other(error.to_string()))
