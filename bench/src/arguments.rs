@@ -51,6 +51,12 @@ pub enum What {
     Relay,
     /// Filling the next generation of node_page, and of all read models, from a log of 150,000 ties.
     Rebuild(RebuildArguments),
+    /// Appends with the sealer off and on, and how soon an event is signed.
+    Sealer,
+    /// Replaying sealed personal data beside the same in clear.
+    Encryption,
+    /// Wrapping a million subject keys again under a new key-encryption key.
+    Keys,
     /// Suggestions over HTTP among 150,000 nodes, as somebody types.
     Suggest,
     /// Tie the GeoNames places and compare map, log, stream and `replay verify`.

@@ -5,6 +5,8 @@
 //! - [`append`]: the appender, postgres-es, COPY and pgbench on one Postgres;
 //! - [`http`]: ties over real connections, beside pgbench;
 //! - [`relay`]: the relay beside plain publishing; [`rebuild`]: a read model from the log;
+//! - [`sealer`]: appends with and without the sealer; [`encrypted`]: replaying sealed data beside clear;
+//!   [`keys`]: wrapping a million keys again;
 //! - [`suggest`]: titles while somebody types, over HTTP;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
 //! - [`mixed`]: messages, ties and the rest as real use has them, and how soon they can be read;
@@ -16,8 +18,10 @@
 pub mod api;
 pub mod append;
 pub mod arguments;
+pub mod encrypted;
 pub mod filled_log;
 pub mod http;
+pub mod keys;
 pub mod load;
 pub mod mixed;
 pub mod open_loop;
@@ -30,5 +34,6 @@ pub mod rebuild;
 pub mod relay;
 pub mod report;
 pub mod rounds;
+pub mod sealer;
 pub mod servers;
 pub mod suggest;

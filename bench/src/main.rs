@@ -3,9 +3,9 @@ use std::process::ExitCode;
 use bench::{
     append,
     arguments::{AppendArguments, Arguments, MixedArguments, PlacesArguments, RebuildArguments, What},
-    http, mixed, places, profile, rebuild, relay,
+    encrypted, http, keys, mixed, places, profile, rebuild, relay,
     report::{self, Report},
-    suggest,
+    sealer, suggest,
 };
 use clap::Parser;
 
@@ -42,7 +42,19 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let (mut mixed, mut rebuild) = (MixedArguments::default(), RebuildArguments::default());
     let parts: &[&'static str] = match what {
         What::Table => &[],
-        What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "suggest", "places"],
+        What::All => &[
+            "append",
+            "http",
+            "mixed",
+            "profile",
+            "relay",
+            "rebuild",
+            "sealer",
+            "encryption",
+            "keys",
+            "suggest",
+            "places",
+        ],
         What::Append(arguments) => {
             closer = arguments;
             &["append"]
@@ -58,6 +70,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             rebuild = arguments;
             &["rebuild"]
         }
+        What::Sealer => &["sealer"],
+        What::Encryption => &["encryption"],
+        What::Keys => &["keys"],
         What::Suggest => &["suggest"],
         What::Places(arguments) => {
             places = arguments;
@@ -73,6 +88,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "profile" => Box::pin(profile::run(arguments)).await?,
             "relay" => Box::pin(relay::run(arguments)).await?,
             "rebuild" => Box::pin(rebuild::run(arguments, &rebuild)).await?,
+            "sealer" => Box::pin(sealer::run(arguments)).await?,
+            "encryption" => Box::pin(encrypted::run(arguments)).await?,
+            "keys" => Box::pin(keys::run(arguments)).await?,
             "suggest" => Box::pin(suggest::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,
         };

@@ -2,7 +2,7 @@
 
 use domain::{
     Aggregate, EventPayload,
-    platform::person::Person,
+    platform::{person::Person, redaction::Redaction},
     weave::{account::Account, conversation::Conversation, message::Message, node::Node},
 };
 use kernel::{RecordedEvent, Undecodable};
@@ -16,7 +16,7 @@ use serde_json::Value;
 pub fn state_of(aggregate_type: &str, events: &[RecordedEvent]) -> Option<Result<Value, Undecodable>> {
     let known = [(Account::TYPE, fold::<Account> as Fold), (Node::TYPE, fold::<Node>)];
     let more = [(Conversation::TYPE, fold::<Conversation> as Fold), (Message::TYPE, fold::<Message>)];
-    let platform = [(Person::TYPE, fold::<Person> as Fold)];
+    let platform = [(Person::TYPE, fold::<Person> as Fold), (Redaction::TYPE, fold::<Redaction>)];
     let found =
         known.into_iter().chain(more).chain(platform).find(|(name, _)| name.as_str() == aggregate_type);
     found.map(|(_, fold)| fold(events))

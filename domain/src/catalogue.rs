@@ -4,7 +4,7 @@ use kernel::Name;
 
 use crate::{
     Aggregate, EventPayload,
-    platform::person::Person,
+    platform::{person::Person, redaction::Redaction},
     weave::{account::Account, conversation::Conversation, message::Message, node::Node},
 };
 
@@ -27,6 +27,7 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
     list::<Conversation>(&mut entries);
     list::<Message>(&mut entries);
     list::<Person>(&mut entries);
+    list::<Redaction>(&mut entries);
     entries
 }
 
@@ -69,6 +70,7 @@ mod tests {
             subjects(),
             [
                 "events.platform.person",
+                "events.platform.redaction",
                 "events.weave.account",
                 "events.weave.conversation",
                 "events.weave.message",

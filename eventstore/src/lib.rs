@@ -5,6 +5,7 @@
 //! - [`log`]: reading events by position and by aggregate, head, epoch, server identity;
 //! - [`canonical`]: canonical form and hashes of stored events;
 //! - [`stream`]: JetStream, relay and tail; [`subscription`]: the runtime of projections;
+//! - [`redaction`]: the one way in which a stored event changes;
 //! - [`salvage`]: what the stream holds and a promoted server has lost, brought back;
 //! - [`jobs`]: work by the clock, each by one process at a time;
 //! - [`reactor`]: where reactors are, and what comes next for them;
@@ -28,6 +29,7 @@ mod pooler;
 pub mod precedence;
 mod progress;
 pub mod reactor;
+pub mod redaction;
 pub mod relay;
 pub mod salvage;
 pub mod seal;

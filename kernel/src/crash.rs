@@ -10,6 +10,8 @@ pub enum Sweep {
     Rebuilding,
     /// The sweep over the steps of forgetting a person.
     Forgetting,
+    /// The sweep over the steps of a redaction.
+    Redacting,
     /// The sweep over an exchange of the key-encryption key.
     Rotating,
 }
@@ -50,6 +52,16 @@ pub const POINTS: &[(&str, Sweep)] = &[
     ("forget.certificate", Sweep::Forgetting),
     ("forget.second-scan", Sweep::Forgetting),
     ("forget.final-certificate", Sweep::Forgetting),
+    ("redact.log", Sweep::Redacting),
+    ("redact.stream", Sweep::Redacting),
+    ("redact.read-models", Sweep::Redacting),
+    ("redact.past", Sweep::Redacting),
+    ("redact.search", Sweep::Redacting),
+    ("redact.caches", Sweep::Redacting),
+    ("redact.snapshots", Sweep::Redacting),
+    ("redact.pages", Sweep::Redacting),
+    ("redact.wal", Sweep::Redacting),
+    ("redact.scan", Sweep::Redacting),
     ("keys.next-made", Sweep::Rotating),
     ("keys.batch", Sweep::Rotating),
     ("keys.wrapped", Sweep::Rotating),

@@ -1,5 +1,5 @@
 use commands::CommandError;
-use eventstore::{StoreError, keys::KeyError, seal::OpenError};
+use eventstore::{StoreError, generation::GenerationError, keys::KeyError, seal::OpenError};
 
 /// Why a piece of the work could not be done. It is tried again; nothing counts as done by it.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,13 @@ pub enum LifecycleError {
     /// What was looked for is there, or a check failed. Never quotes a value.
     #[error("not erased: {0}")]
     NotErased(String),
+    /// A rule says no; nothing was changed.
+    #[error("{0}")]
+    Refused(String),
+    #[error("interrupted; the same command goes on")]
+    Interrupted,
+    #[error(transparent)]
+    Generation(#[from] GenerationError),
     #[error("{0}")]
     Other(String),
 }

@@ -4,9 +4,21 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::platform::person::person_id;
-use eventstore::{StoreError, canonical::canonical, log, seal::Sealer};
+use eventstore::{
+    StoreError,
+    audit::{Access, access_entries, record_access},
+    canonical::canonical,
+    log,
+    seal::Sealer,
+};
 use kernel::{Actor, Position, RecordedEvent};
-use projections::weave::authorship::bound_works;
+use projections::{
+    ReadError,
+    weave::{
+        account_page::{Viewer, account_detail},
+        authorship::bound_works,
+    },
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -24,8 +36,31 @@ const WORKS: i64 = 1_000;
 const LOOKS: u32 = 40;
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Entries of the access log read at once.
+const ENTRIES: i64 = 1_000;
+
 /// Schema of the document, for whoever reads it elsewhere.
 const SCHEMA: &str = "urn:weltgewebe:person-export:1";
+
+/// Who makes the export, and why; it is written down before there is one.
+#[derive(Debug, Clone, Copy)]
+pub struct ExportedBy<'a> {
+    /// The account of the token, or `operator:` and a login name.
+    pub who: &'a str,
+    /// In their words; may be empty.
+    pub why: &'a str,
+}
+
+/// Somebody has looked at the person's data.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Accessed {
+    number: i64,
+    at: DateTime<Utc>,
+    who: String,
+    action: String,
+    what: String,
+    why: String,
+}
 
 /// One event, opened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,8 +76,9 @@ struct Exported {
     payload: Value,
 }
 
-/// The whole document: events of the account, and what the person did at nodes and in
-/// conversations. Nothing that others did, except to the account itself.
+/// The whole document: events of the account, what the person did at nodes and in conversations, their
+/// page, and who has looked at their data, this export included. Nothing that others did, except to the account
+/// itself.
 ///
 /// # Errors
 /// [`LifecycleError`]; [`LifecycleError::Other`] when there is no such account.
@@ -51,6 +87,7 @@ pub async fn export(
     sealer: &Sealer,
     key: &CertificateKey,
     account: Uuid,
+    by: ExportedBy<'_>,
     now: DateTime<Utc>,
 ) -> Result<Value, LifecycleError> {
     let mut ids = vec![account, person_id(account)];
@@ -59,7 +96,7 @@ pub async fn export(
     let wanted = log::head(pool).await?.position;
     loop {
         let found = bound_works(pool, account, after, WORKS).await;
-        let found = found.map_err(|error| LifecycleError::Other(error.to_string()))?;
+        let found = found.map_err(unreadable)?;
         // Everything means everything that was done before it was asked for.
         if found.position < wanted {
             looks += 1;
@@ -90,14 +127,25 @@ pub async fn export(
         return Err(LifecycleError::Other("there is no such account".to_owned()));
     }
     events.sort_by_key(|event| event.position);
+    let what = format!("account/{account} events={}", events.len());
+    let access =
+        Access { who: by.who, action: "account.export", subject: Some(account), what: &what, why: by.why };
+    record_access(pool, &access).await?;
+    let accessed = accessed(pool, account).await?;
+    // As the person sees it: what is shown of them, with what was made from the events.
+    let oneself = Viewer { account: Some(account), admin: false };
+    let page = account_detail(pool, sealer, account, oneself, now).await.map_err(unreadable)?;
+    let documents = json!({ "account": page });
     let head = log::head(pool).await?;
     let count = events.len();
-    let body = json!({ "schema": SCHEMA, "account": account, "events": events });
+    let body = json!({ "schema": SCHEMA, "account": account, "events": events, "documents": documents,
+                       "access": accessed });
     let text = canonical(&body).map_err(|error| LifecycleError::Other(error.to_string()))?;
     let manifest = json!({
         "exported_at": now,
         "position": head.position,
         "events": count,
+        "access": accessed.len(),
         "sha256": hex::encode(Sha256::digest(text.as_bytes())),
         "public_key": hex::encode(key.public().as_bytes()),
     });
@@ -107,9 +155,36 @@ pub async fn export(
         "schema": SCHEMA,
         "account": account,
         "events": body["events"],
+        "documents": body["documents"],
+        "access": body["access"],
         "manifest": manifest,
         "signature": signature,
     }))
+}
+
+fn unreadable(error: ReadError) -> LifecycleError {
+    StoreError::Unavailable(error.to_string()).into()
+}
+
+/// Every entry of the access log about the person.
+async fn accessed(pool: &PgPool, account: Uuid) -> Result<Vec<Accessed>, LifecycleError> {
+    let mut found: Vec<Accessed> = Vec::new();
+    loop {
+        let after = found.last().map_or(0, |entry| entry.number);
+        let page = access_entries(pool, Some(account), after, ENTRIES).await?;
+        let full = page.len() as i64 == ENTRIES;
+        found.extend(page.into_iter().map(|entry| Accessed {
+            number: entry.number,
+            at: entry.at,
+            who: entry.who,
+            action: entry.action,
+            what: entry.what,
+            why: entry.why,
+        }));
+        if !full {
+            return Ok(found);
+        }
+    }
 }
 
 fn exported(event: &RecordedEvent, occurred_at: DateTime<Utc>) -> Result<Exported, LifecycleError> {

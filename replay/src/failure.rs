@@ -209,7 +209,9 @@ impl From<LifecycleError> for Failure {
     fn from(error: LifecycleError) -> Self {
         match error {
             LifecycleError::Store(error) => error.into(),
-            refused @ LifecycleError::NotErased(_) => Self::refused(refused),
+            LifecycleError::Generation(error) => error.into(),
+            refused @ (LifecycleError::NotErased(_) | LifecycleError::Refused(_)) => Self::refused(refused),
+            LifecycleError::Interrupted => Self::Interrupted(error.to_string()),
             error => Self::could_not_run(error),
         }
     }

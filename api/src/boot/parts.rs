@@ -14,7 +14,7 @@ use eventstore::{
     subscription::{Positions, Reads, Runner, RunnerOptions, Stats, stream_tail},
 };
 use kernel::Clock;
-use lifecycle::{certificate::CertificateKey, forget::ForgetDeps};
+use lifecycle::{certificate::CertificateKey, forget::ForgetDeps, retention::RetentionRun};
 use projections::{
     cache::{self, Cache, VIEWS},
     search::{Engines, PostgresSearch, outside::Feeder as EngineFeeder},
@@ -24,7 +24,7 @@ use projections::{
     },
 };
 use prometheus::Registry;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -79,6 +79,12 @@ pub(super) struct Stops {
     pub tasks: TaskTracker,
 }
 
+/// One connection, while it is needed.
+fn owner_of(places: &Places) -> PgPool {
+    let owner = PgPoolOptions::new().max_connections(1).idle_timeout(OWNER_REST);
+    owner.connect_lazy_with(places.log.owner.clone())
+}
+
 /// What forgetting somebody needs; and this process learns of erasures by others.
 async fn forget_deps(
     settings: &ServeSettings,
@@ -92,6 +98,10 @@ async fn forget_deps(
     let control = Control::connect(places.nats.0.expose(), settings.stream.nats_creds.as_deref()).await?;
     Ok(ForgetDeps {
         pool: databases.background.pg().clone(),
+        scan_pool: match places.log.owner_known {
+            true => owner_of(places),
+            false => databases.background.pg().clone(),
+        },
         executor: executor.clone(),
         sealer: Sealer::new(Arc::clone(&keys)),
         keys,
@@ -179,9 +189,11 @@ pub(super) async fn begin(
         parts.appender = Some(appender);
         let mut jobs = log_jobs(Jobs::new(databases.background.pg().clone()));
         if places.log.owner_known {
-            let owner = PgPoolOptions::new().max_connections(1).idle_timeout(OWNER_REST);
-            jobs = jobs.with(DropGenerations::new(owner.connect_lazy_with(places.log.owner.clone())));
+            jobs = jobs.with(DropGenerations::new(owner_of(places)));
         }
+        let keys = PgPoolOptions::new().max_connections(1).idle_timeout(OWNER_REST);
+        let keys = keys.connect_lazy_with(places.keys.app.clone());
+        jobs = jobs.with(RetentionRun::new(Some(keys), Arc::clone(clock)));
         stops.tasks.spawn(jobs.run(stops.background.clone()));
     }
     let committed = || parts.appender.as_ref().map(Appender::committed);
@@ -243,6 +255,9 @@ pub(super) async fn begin(
     if roles.has(Role::Query) {
         stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));
         stops.tasks.spawn(parts.reads.clone().watch(stops.background.clone()));
+        // Somebody was forgotten, or a field redacted: read models are new, and answers have to be.
+        let kept = parts.cache.clone();
+        databases.keys.on_erasure(Box::new(move |_| kept.clear()));
         let following = cache::Follower::new(parts.cache.clone(), parts.reads.clone());
         stops.tasks.spawn(following.run(stops.background.clone()));
         let (map, keys) = (AccountMap::new(), Arc::new(databases.keys.clone()));

@@ -3,10 +3,11 @@ use axum::{
     http::request::Parts,
     response::Response,
 };
-use lifecycle::LifecycleError;
+use lifecycle::{LifecycleError, export::ExportedBy};
 
 use crate::{
     app::{App, Shared},
+    audit::reason,
     command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
@@ -27,8 +28,10 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     if identity.account != id {
         return Err(Problem::forbidden_role("Everything about a person is for that person only."));
     }
-    let exported =
-        lifecycle::export::export(app.log.pg(), &app.sealer, &app.certificate_key, id, app.clock.now()).await;
+    let (who, why) = (identity.account.to_string(), reason(&parts.headers)?);
+    let by = ExportedBy { who: &who, why: &why };
+    let (pool, now) = (app.log.pg(), app.clock.now());
+    let exported = lifecycle::export::export(pool, &app.sealer, &app.certificate_key, id, by, now).await;
     let document = exported.map_err(|error| match error {
         LifecycleError::Other(_) => Problem::not_found("There is no such account."),
         error => {

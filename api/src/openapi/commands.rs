@@ -37,6 +37,62 @@ pub(super) fn command_paths(paths: PathsBuilder, collections: &Collections) -> P
     })
 }
 
+/// The one command that is answered before it is done.
+pub(super) fn forget_path(paths: PathsBuilder) -> PathsBuilder {
+    let body = ContentBuilder::new()
+        .schema(Some(
+            ObjectBuilder::new()
+                .property(
+                    "content",
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .enum_values(Some(["erase", "keep"]))
+                        .description(Some("What happens to what the person wrote; erase when absent.")),
+                )
+                .property(
+                    "reason",
+                    ObjectBuilder::new()
+                        .schema_type(Type::String)
+                        .description(Some("1 to 500 characters; required for somebody else.")),
+                ),
+        ))
+        .example(Some(serde_json::json!({"content": "erase"})))
+        .build();
+    let answer = ["request", "account_id", "content", "status"]
+        .into_iter()
+        .fold(ObjectBuilder::new(), |answer, name| {
+            answer.property(name, ObjectBuilder::new().schema_type(Type::String)).required(name)
+        });
+    let answer =
+        answer.property("position", ObjectBuilder::new().schema_type(Type::Integer)).required("position");
+    let location = HeaderBuilder::new().description(Some("Where its status is.")).build();
+    let accepted = ResponseBuilder::new()
+        .description("It is in the log and will be done; `status` says how far it is.")
+        .content("application/json", ContentBuilder::new().schema(Some(answer)).build())
+        .header("Location", location)
+        .build();
+    let mut codes: BTreeMap<u16, Vec<&'static str>> = BTreeMap::new();
+    let own = ["unknown", "required", "blank", "too-long", "control-character"].map(|code| (422, code));
+    for (status, code) in
+        COMMON.iter().copied().chain([(403, "operator-only"), (404, "not-found")]).chain(own)
+    {
+        codes.entry(status).or_default().push(code);
+    }
+    let operation = codes
+        .into_iter()
+        .map(|(status, codes)| (status.to_string(), problem(&codes)))
+        .chain([("202".to_owned(), accepted)])
+        .fold(OperationBuilder::new(), |operation, (status, response)| operation.response(status, response))
+        .tag("accounts")
+        .operation_id(Some("account-forget"))
+        .summary(Some("Forget a person: by the person, or by an operator with a reason."))
+        .parameters(Some(parameters()))
+        .request_body(Some(RequestBodyBuilder::new().content("application/json", body).build()))
+        .security(SecurityRequirement::new("token", Vec::<String>::new()))
+        .build();
+    paths.path("/v1/accounts/{id}/forget", PathItem::new(HttpMethod::Post, operation))
+}
+
 fn operation(collection: &Collection, command: &CommandRoute) -> Operation {
     let body = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name(&command.schema_name)))

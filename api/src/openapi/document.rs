@@ -6,7 +6,11 @@ use utoipa::{
     },
 };
 
-use super::{commands::command_paths, queries::query_paths, shapes};
+use super::{
+    commands::{command_paths, forget_path},
+    queries::query_paths,
+    shapes,
+};
 use crate::{
     audit::{
         AccessDocument, AccessListDocument, AggregateDocument, AuditEventDocument, AuditKeyDocument,
@@ -28,7 +32,7 @@ what was just written. Every error is a problem document (RFC 9457) with a stabl
 /// The document of this version.
 #[must_use]
 pub fn document(collections: &Collections) -> OpenApi {
-    let paths = command_paths(PathsBuilder::new(), collections);
+    let paths = forget_path(command_paths(PathsBuilder::new(), collections));
     let mut schemas: Vec<(String, RefOr<Schema>)> = Vec::new();
     for command in collections.iter().flat_map(|collection| &collection.commands) {
         schemas.push((command.schema_name.clone(), (command.schema)()));
@@ -141,6 +145,11 @@ mod tests {
                     assert!(operation["responses"][status].is_object(), "{path} {status}");
                 }
             }
+        }
+        let forget = &document["paths"]["/v1/accounts/{id}/forget"]["post"];
+        assert_eq!(forget["requestBody"]["content"]["application/json"]["example"]["content"], "erase");
+        for status in ["202", "400", "401", "403", "413", "422", "503"] {
+            assert!(forget["responses"][status].is_object(), "forget {status}");
         }
         let mut found = BTreeSet::new();
         references(&document, &mut found);

@@ -9,9 +9,9 @@
 mod aggregates;
 mod copy;
 mod ours;
-mod payload;
+pub(crate) mod payload;
 mod peer;
-mod seed;
+pub(crate) mod seed;
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ use crate::{
     rounds::Rounds,
     servers::{Servers, age},
 };
-use aggregates::Aggregates;
+pub(crate) use aggregates::Aggregates;
+pub(crate) use ours::{Form, OurCaller, Ours};
 
 /// Names of the contestants, as the report shows them.
 const PLAIN: &str = "ours";
@@ -251,7 +252,7 @@ fn report(callers: usize, done: &Rounds) -> Vec<Run> {
 }
 
 /// Something with a share of the aggregates, that gives it back.
-trait Shared: Caller {
+pub(crate) trait Shared: Caller {
     fn into_share(self) -> aggregates::Share;
 }
 

@@ -1,6 +1,8 @@
-//! What belongs to no bounded context: what the platform records about a person's data.
+//! What belongs to no bounded context: what the platform records about a person's data, and about what
+//! was removed from the log.
 
 pub mod person;
+pub mod redaction;
 
 use kernel::Name;
 

@@ -22,6 +22,7 @@ mod rebuild;
 mod retire;
 mod schema;
 mod scratch;
+mod since;
 mod snapshots;
 mod switch;
 mod tables;
@@ -35,5 +36,6 @@ pub use past::{PastBuilt, PastReadModel, build_past, drop_past, past_read_models
 pub use progress::{Progress, Report};
 pub use rebuild::{Rebuilt, rebuild};
 pub use retire::{ROLLBACK_WINDOW, drop_expired};
+pub use since::{RebuiltSince, drop_past_with, older_snapshots_end, rebuild_since};
 pub use switch::rollback;
 pub use verify::{Verified, verify};

@@ -183,6 +183,15 @@ impl KeyStore for PgKeyStore {
         self.loader.reader.wake.notify_one();
     }
 
+    fn begin_anew(&self) -> BoxFuture<'_, Result<(), KeyError>> {
+        Box::pin(async {
+            let told = sqlx::query_scalar!("select keys.begin_anew()").fetch_one(&self.loader.pool);
+            timeout(ROUND_TRIP, told).await.map_err(|_| KeyError::Timeout)??;
+            self.loader.reader.wake.notify_one();
+            Ok(())
+        })
+    }
+
     fn old_keks_gone_at(
         &self,
         since: DateTime<Utc>,

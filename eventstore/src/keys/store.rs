@@ -111,6 +111,13 @@ pub trait KeyStore: Send + Sync {
     /// Somebody says that there was an erasure: ask at once, not at the next turn.
     fn look_again(&self) {}
 
+    /// Makes every process drop what it has in memory, as after an erasure: of nobody, so that
+    /// [`KeyStore::holders`] of the nil id says who has not yet.
+    fn begin_anew(&self) -> BoxFuture<'_, Result<(), KeyError>> {
+        self.invalidate(None);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// When no backup of the key store from before `since` opened anything any more, because every
     /// key-encryption key of that time was destroyed in an exchange begun later. `None`: never.
     fn old_keks_gone_at(

@@ -8,8 +8,13 @@ use super::{
 };
 use crate::StoreError;
 
-/// An event with what its payload hash was taken over besides; `None` once a field was redacted.
-pub(crate) type Salted = (RecordedEvent, Option<Vec<u8>>);
+/// An event with its payload's hash, and what that was taken over besides.
+pub(crate) struct Salted {
+    pub event: RecordedEvent,
+    /// `None` once a field was redacted.
+    pub salt: Option<Vec<u8>>,
+    pub payload_hash: Vec<u8>,
+}
 
 /// A page for the relay.
 pub(crate) struct SaltedPage {
@@ -50,7 +55,7 @@ pub(crate) async fn read_salted_page(
             metadata: raw(row.metadata)?,
             recorded_at: row.recorded_at,
         };
-        page.push((event, row.salt));
+        page.push(Salted { event, salt: row.salt, payload_hash: row.payload_hash });
         if bytes >= limit.bytes {
             break;
         }

@@ -1,11 +1,11 @@
 use std::{collections::VecDeque, sync::Arc};
 
-use kernel::{Position, RecordedEvent};
+use kernel::Position;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     LogPool, StoreError,
-    log::{self, PageLimit},
+    log::{self, PageLimit, Salted},
     stream::{Encoder, Outgoing, StreamClient},
 };
 
@@ -80,12 +80,15 @@ impl Source {
         let (after, page, max_payload) = (self.read_to, self.page, self.client.max_payload());
         let fetch = tokio::spawn(async move {
             let page = log::read_salted_page(log.pg(), after, page).await?;
-            let encode = |(index, (event, salt)): (usize, &(RecordedEvent, Option<Vec<u8>>))| {
+            let encode = |(index, one): (usize, &Salted)| {
+                let event = &one.event;
                 // Events of one append share their metadata; no other append has the same.
-                let goes_on = page.events.get(index + 1).map_or(page.full, |(next, _)| {
-                    next.recorded_at == event.recorded_at && next.metadata.get() == event.metadata.get()
-                });
-                encoder.encode(event, max_payload).salted(salt.as_deref()).continued(goes_on)
+                let goes_on =
+                    page.events.get(index + 1).map_or(page.full, |Salted { event: next, .. }| {
+                        next.recorded_at == event.recorded_at && next.metadata.get() == event.metadata.get()
+                    });
+                let message = encoder.encode(event, max_payload);
+                message.salted(one.salt.as_deref(), &one.payload_hash).continued(goes_on)
             };
             Ok(page.events.iter().enumerate().map(encode).collect())
         });

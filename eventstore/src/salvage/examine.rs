@@ -72,7 +72,7 @@ pub async fn examine(
                         return Err(SalvageError::DoesNotFollow { position, found });
                     }
                     *version = one.event.version;
-                    found.without_salt += i64::from(one.salt.is_none());
+                    found.without_salt += i64::from(one.salt.is_none() && one.payload_hash.is_none());
                     // An append goes back whole or not at all.
                     if !one.continues {
                         found.back_to = Some(message.sequence);

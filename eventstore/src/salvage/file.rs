@@ -101,7 +101,9 @@ fn line(message: &SurplusMessage) -> String {
     match &message.content {
         Content::Event(one) => {
             let salt = one.salt.map(|salt| STANDARD.encode(salt));
-            json!({"sequence": message.sequence, "event": one.event, "salt": salt}).to_string()
+            let hash = one.payload_hash.map(|hash| STANDARD.encode(hash));
+            json!({"sequence": message.sequence, "event": one.event, "salt": salt, "payload_hash": hash})
+                .to_string()
         }
         Content::Unusable(why) => {
             json!({"sequence": message.sequence, "event": null, "why": why.to_string()}).to_string()

@@ -2,7 +2,10 @@ use async_nats::HeaderMap;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kernel::{Position, RecordedEvent};
 
-use crate::{canonical::Salt, stream::header};
+use crate::{
+    canonical::{Hash, Salt},
+    stream::header,
+};
 
 /// One sequence of the surplus.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct SurplusEvent {
     pub event: RecordedEvent,
     /// Missing where a field was redacted, and in messages of a relay that did not send it.
     pub salt: Option<Salt>,
+    /// Where a field was redacted: the hash the payload had before, which stays.
+    pub payload_hash: Option<Hash>,
     /// The next position belongs, or may belong, to the same append.
     pub continues: bool,
 }
@@ -78,9 +83,50 @@ fn content(sequence: Position, epoch: i32, headers: &HeaderMap, body: &[u8]) -> 
     if !ours {
         return Content::Unusable(Unusable::NotOurs);
     }
-    let salt = text(header::SALT)
-        .and_then(|salt| STANDARD.decode(salt).ok())
-        .and_then(|salt| Salt::try_from(salt).ok());
+    let bytes = |name| text(name).and_then(|text| STANDARD.decode(text).ok());
+    let salt = bytes(header::SALT).and_then(|salt| Salt::try_from(salt).ok());
+    let payload_hash = bytes(header::PAYLOAD_HASH).and_then(|hash| Hash::try_from(hash).ok());
     let continues = headers.get(header::CONTINUES).is_some();
-    Content::Event(Box::new(SurplusEvent { event, salt, continues }))
+    Content::Event(Box::new(SurplusEvent { event, salt, payload_hash, continues }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use kernel::Name;
+    use serde_json::value::RawValue;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::stream::{Encoder, StreamConfig};
+
+    fn back(salt: Option<&[u8]>) -> SurplusEvent {
+        let text = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        let event = RecordedEvent {
+            position: 7,
+            event_id: Uuid::from_u128(1),
+            aggregate_type: Name::constant("node"),
+            aggregate_id: Uuid::from_u128(2),
+            version: 3,
+            event_type: Name::constant("NodeTied"),
+            schema_version: 1,
+            payload: text(r#"{"title": {"$redacted": true}}"#),
+            metadata: text("{}"),
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let encoder = Encoder::new(&StreamConfig::production(1), &Arc::default());
+        let message = encoder.encode(&event, 1 << 20).salted(salt, &[9; 32]);
+        let read = SurplusMessage::read(7, 1, &message.headers, &message.body);
+        let Content::Event(event) = read.content else { panic!("{read:?}") };
+        *event
+    }
+
+    #[test]
+    fn a_redacted_event_comes_back_with_the_hash_it_had_and_every_other_with_its_salt() {
+        let redacted = back(None);
+        assert_eq!((redacted.salt, redacted.payload_hash), (None, Some([9; 32])));
+        let whole = back(Some(&[3; 16]));
+        assert_eq!((whole.salt, whole.payload_hash), (Some([3; 16]), None));
+    }
 }

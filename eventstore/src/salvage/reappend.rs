@@ -148,7 +148,13 @@ async fn write_streams(
 async fn write_events(connection: &mut PgConnection, events: &[SurplusEvent]) -> Result<(), SalvageError> {
     let mut salts = Vec::with_capacity(events.len());
     let mut hashes = Vec::with_capacity(events.len());
-    for SurplusEvent { event, salt, .. } in events {
+    for SurplusEvent { event, salt, payload_hash, .. } in events {
+        // Redacted before: as it was, so that its proof and the event about it still fit.
+        if let (None, Some(hash)) = (salt, payload_hash) {
+            hashes.push(hash.to_vec());
+            salts.push(None);
+            continue;
+        }
         let canonical = canonical::canonical_text(event.payload.get())
             .map_err(|error| StoreError::Internal(format!("a payload in the stream: {error}")))?;
         let salt = salt.unwrap_or_else(|| {
@@ -157,7 +163,7 @@ async fn write_events(connection: &mut PgConnection, events: &[SurplusEvent]) ->
             fresh
         });
         hashes.push(canonical::payload_hash(Some(&salt), &canonical).to_vec());
-        salts.push(salt.to_vec());
+        salts.push(Some(salt.to_vec()));
     }
     let texts =
         |of: fn(&SurplusEvent) -> &str| events.iter().map(|one| of(one).to_owned()).collect::<Vec<_>>();
@@ -173,7 +179,7 @@ async fn write_events(connection: &mut PgConnection, events: &[SurplusEvent]) ->
         &texts(|one| one.event.event_type.as_str()),
         &texts(|one| one.event.payload.get()),
         &texts(|one| one.event.metadata.get()),
-        &salts,
+        &salts as &[Option<Vec<u8>>],
         &hashes,
     )
     .execute(&mut *connection)

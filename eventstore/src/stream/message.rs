@@ -26,6 +26,8 @@ pub mod header {
     pub const BODY_IN_LOG: &str = "log";
     /// Base64 of what the payload's hash was salted with: a salvaged event keeps its hash.
     pub const SALT: &str = "Salt";
+    /// Base64 of the payload's hash, where a field was redacted: what is left does not give it.
+    pub const PAYLOAD_HASH: &str = "Payload-Hash";
     /// The next event belongs, or may belong, to the same append: without it this one may not be
     /// salvaged.
     pub const CONTINUES: &str = "Continues";
@@ -47,13 +49,14 @@ pub struct Outgoing {
 }
 
 impl Outgoing {
-    /// With the event's salt, where it has one.
+    /// With the event's salt; or with the hash of its payload, where the salt is gone with a field.
     #[must_use]
-    pub fn salted(mut self, salt: Option<&[u8]>) -> Self {
-        if let Some(salt) = salt {
-            let name = HeaderName::from_static(header::SALT);
-            self.headers.insert(name, HeaderValue::from(STANDARD.encode(salt)));
-        }
+    pub fn salted(mut self, salt: Option<&[u8]>, payload_hash: &[u8]) -> Self {
+        let (name, value) = match salt {
+            Some(salt) => (header::SALT, salt),
+            None => (header::PAYLOAD_HASH, payload_hash),
+        };
+        self.headers.insert(HeaderName::from_static(name), HeaderValue::from(STANDARD.encode(value)));
         self
     }
 

@@ -12,6 +12,7 @@
 mod client;
 mod config;
 mod ensure;
+mod erase;
 mod error;
 mod message;
 mod rebuild;
@@ -25,7 +26,7 @@ pub use config::{STREAM, SUBJECTS, StreamConfig};
 pub use ensure::{Ensured, epoch_start};
 pub use error::StreamError;
 pub use message::{Contexts, Encoder, Outgoing, header};
-pub use rebuild::rebuild;
+pub use rebuild::{complete, rebuild};
 pub use shard::{SHARDS, shard};
 pub use state::{MessageId, StreamState};
 pub use tail::{StreamMessage, Tail};

@@ -21,6 +21,19 @@ pub async fn rebuild(
     mut progress: impl FnMut(Position, Position) + Send,
 ) -> Result<Position, RelayError> {
     client.delete().await?;
+    complete(log, client, contexts, &mut progress).await
+}
+
+/// Publishes what the stream does not have yet, up to the head; beside any relay.
+///
+/// # Errors
+/// [`RelayError`]; what can be tried again has been tried for a while.
+pub async fn complete(
+    log: &LogPool,
+    client: &StreamClient,
+    contexts: &Contexts,
+    mut progress: impl FnMut(Position, Position) + Send,
+) -> Result<Position, RelayError> {
     let config = RelayConfig { lease: None, ..RelayConfig::default() };
     let mut relay = Relay::new(log.clone(), client.clone(), contexts, config, None);
     let stats = relay.stats();

@@ -17,7 +17,7 @@ const NAMED_HOLES: usize = 1_000;
 /// One place where stream and log are not the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
-    /// Between first and last there is no message. Redaction makes such holes on purpose.
+    /// Between first and last there is no message, and the event was not redacted.
     Hole { position: Position },
     /// Another message than the log's event.
     Other { position: Position, stream: Option<Uuid>, log: Uuid },
@@ -53,6 +53,8 @@ pub struct StreamReport {
     /// Positions without message, the first thousand; `hole_count` has them all.
     pub holes: Vec<Position>,
     pub hole_count: u64,
+    /// Positions without message because a field of the event was redacted; no fault.
+    pub redacted: u64,
     /// Messages that are not the log's event, and the first of them.
     pub other_count: u64,
     pub first_other: Option<Difference>,
@@ -119,14 +121,15 @@ pub async fn verify(
     let mut after = from - 1;
     while after < to {
         let page = event_ids(log.pg(), after, to.min(after + PAGE)).await?;
-        let Some((last, _)) = page.last() else {
+        let Some((last, ..)) = page.last() else {
             return Err(StoreError::Internal(format!("the log has a hole after position {after}")).into());
         };
         after = *last;
         reader.read_to(after).await?;
-        for (position, event_id) in page {
+        for (position, event_id, redacted) in page {
             report.checked += 1;
             match reader.take(position) {
+                None if redacted => report.redacted += 1,
                 None => report.hole(position),
                 Some(id) if id.event_id == Some(event_id) && id.position == Some(position) => {
                     report.equal += 1;
@@ -145,15 +148,16 @@ async fn event_ids(
     db: impl PgExecutor<'_>,
     after: Position,
     to: Position,
-) -> Result<Vec<(Position, Uuid)>, StoreError> {
+) -> Result<Vec<(Position, Uuid, bool)>, StoreError> {
     let rows = sqlx::query!(
-        "select position, event_id from events where position > $1 and position <= $2 order by position",
+        r#"select position, event_id, salt is null as "redacted!"
+           from events where position > $1 and position <= $2 order by position"#,
         after,
         to
     )
     .fetch_all(db)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.position, row.event_id)).collect())
+    Ok(rows.into_iter().map(|row| (row.position, row.event_id, row.redacted)).collect())
 }
 
 /// Reads ids through a throw-away consumer.

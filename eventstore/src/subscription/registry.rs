@@ -74,6 +74,13 @@ impl Registry {
         Self { models: models.collect() }
     }
 
+    /// The names of those that take in events of a type.
+    #[must_use]
+    pub fn taking(&self, event_type: &str) -> Vec<&'static str> {
+        let takes = |model: &&Arc<dyn ReadModel>| model.event_types().contains(&event_type);
+        self.models.iter().filter(takes).map(|model| model.name()).collect()
+    }
+
     pub(crate) fn models(&self) -> &[Arc<dyn ReadModel>] {
         &self.models
     }

@@ -202,5 +202,8 @@ mod tests {
         let mut found = certificate();
         found.scan.stores[0].hits = 1;
         assert!(matches!(found.sign(&key).unwrap().check(None).unwrap(), Checked::Wrong(_)));
+        let mut skipped = certificate();
+        skipped.scan.stores[0].skipped.push("public.somebodys".to_owned());
+        assert!(matches!(skipped.sign(&key).unwrap().check(None).unwrap(), Checked::Wrong(_)));
     }
 }

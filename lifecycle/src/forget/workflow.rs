@@ -28,6 +28,9 @@ pub(super) const SECOND_SCAN_AFTER: TimeDelta = TimeDelta::hours(24);
 pub struct ForgetDeps {
     /// The log's database as the application.
     pub pool: PgPool,
+    /// Whose eyes the scan has: the owner's where that login is known, because a certificate over
+    /// what nobody may look at is none.
+    pub scan_pool: PgPool,
     pub executor: Executor,
     pub keys: Arc<dyn KeyStore>,
     pub sealer: Sealer,
@@ -198,7 +201,7 @@ impl Workflow {
         // What a panic says may quote what was being read.
         let panicked = |_| LifecycleError::Other("the scan's thread panicked".to_owned());
         let mut stores = files.await.map_err(panicked)?;
-        stores.push(crate::scan::scan_rows(&self.deps.pool, "rows of the log", &needles()).await?);
+        stores.push(crate::scan::scan_rows(&self.deps.scan_pool, "rows of the log", &needles()).await?);
         Ok(ScanReport { needles: prints.len() as u64, stores })
     }
 

@@ -34,7 +34,7 @@ pub struct StoreScan {
     pub places: Vec<String>,
     /// Files that could not be read: what is in them is unknown.
     pub unread: Vec<String>,
-    /// Tables that this role may not read. Their bytes are in the files.
+    /// Tables that this role may not read: what is in them is unknown as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
 }
@@ -53,9 +53,10 @@ impl ScanReport {
         self.stores.iter().map(|store| store.hits).sum()
     }
 
+    /// Files and tables that nobody looked into.
     #[must_use]
     pub fn unread(&self) -> u64 {
-        self.stores.iter().map(|store| store.unread.len() as u64).sum()
+        self.stores.iter().map(|store| (store.unread.len() + store.skipped.len()) as u64).sum()
     }
 
     /// Places of hits and what could not be read, for people.
@@ -66,6 +67,10 @@ impl ScanReport {
             lines.extend(store.places.iter().map(|place| format!("found in {}: {place}", store.store)));
             lines
                 .extend(store.unread.iter().map(|place| format!("not readable in {}: {place}", store.store)));
+            let skipped = store.skipped.iter();
+            lines.extend(skipped.map(|table| {
+                format!("not readable in {} by this role: {table} (set OWNER_DATABASE_URL)", store.store)
+            }));
         }
         lines
     }

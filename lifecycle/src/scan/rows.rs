@@ -5,7 +5,7 @@ use super::{Needles, StoreScan};
 use crate::LifecycleError;
 
 /// Every row of every table, as text and as the bytes of its columns. Tables that this role may
-/// not read are named; the owner's scan (`replay scan`) reads them all.
+/// not read are named, and count as not looked at; the owner reads them all.
 ///
 /// # Errors
 /// [`LifecycleError::Store`] when the database cannot be asked.

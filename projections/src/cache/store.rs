@@ -217,7 +217,8 @@ impl Cache {
         &self.0.touched
     }
 
-    pub(super) fn clear(&self) {
+    /// Drops every answer of this process.
+    pub fn clear(&self) {
         self.0.local.clear();
     }
 }

@@ -3,7 +3,8 @@ use std::{path::PathBuf, str::FromStr};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RetentionCommand, ScanArguments, SecretUrl,
+    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RedactArguments, RetentionCommand,
+    ScanArguments, SecretUrl,
     audit::AuditCommand,
     help,
     import::ImportCommand,
@@ -68,6 +69,9 @@ pub enum Command {
     /// Forget a person, with a certificate.
     #[command(after_help = help::FORGET)]
     Forget(ForgetArguments),
+    /// Take out of the log, and of all that was made from it, what slipped into a plain field.
+    #[command(after_help = help::REDACT)]
+    Redact(RedactArguments),
     /// Forbid to destroy a person's data.
     #[command(after_help = help::HOLD)]
     Hold(HoldArguments),

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::{help, units::Span};
+use super::{SecretUrl, help, units::Span};
 
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
@@ -80,6 +80,32 @@ pub enum ForgetCommand {
 }
 
 #[derive(Debug, Args)]
+pub struct RedactArguments {
+    /// The event, by its position or its id.
+    #[arg(value_name = "EVENT")]
+    pub event: String,
+    /// The field, as a JSON pointer into the event's payload: /title, /tags/1.
+    #[arg(value_name = "POINTER")]
+    pub pointer: String,
+    /// Why. It stays in the log for good, so it must not repeat what is removed.
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    pub reason: Option<String>,
+    /// Say what would be done, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not write the tables anew that hold old versions of the row: on a large log that takes long,
+    /// and nobody appends to the table meanwhile. The bytes then stay in freed space.
+    #[arg(long)]
+    pub leave_pages: bool,
+    /// More folders whose files are looked through, a comma list; DATA_DIR always is.
+    #[arg(long, env = "SCAN_FOLDERS", value_delimiter = ',', value_name = "FOLDERS")]
+    pub scan_folders: Vec<PathBuf>,
+    /// NATS as the user who may delete messages [default: NATS_RELAY_URL].
+    #[arg(long, env = "NATS_REDACTOR_URL", hide_env_values = true, value_name = "URL")]
+    pub nats_redactor_url: Option<SecretUrl>,
+}
+
+#[derive(Debug, Args)]
 pub struct HoldArguments {
     /// The account of the person.
     #[arg(value_name = "ACCOUNT")]
@@ -107,6 +133,9 @@ pub struct ExportArguments {
     /// File for the document; must be missing.
     #[arg(long, value_name = "FILE")]
     pub to: PathBuf,
+    /// Why; it goes into the access log, which the person sees.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub reason: String,
 }
 
 #[derive(Debug, Subcommand)]

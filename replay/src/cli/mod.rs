@@ -20,7 +20,7 @@ pub use common::{Common, LogFormat, SecretUrl};
 pub use import::{ImportArguments, ImportCommand};
 pub use lifecycle::{
     ExportArguments, ForgetArguments, ForgetCommand, ForgetOptions, HoldArguments, KeysCommand,
-    RetentionCommand, ScanArguments,
+    RedactArguments, RetentionCommand, ScanArguments,
 };
 pub use stream_policy::StreamPolicy;
 pub use units::{Moment, Span, Until};

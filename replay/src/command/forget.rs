@@ -116,6 +116,7 @@ async fn forget(context: Context<'_>, arguments: &ForgetArguments, account: Uuid
     folders.extend(arguments.options.scan_folders.iter().cloned());
     let workflow = Workflow::new(ForgetDeps {
         pool: pool.clone(),
+        scan_pool: context.servers.owner().clone(),
         executor,
         keys,
         sealer,

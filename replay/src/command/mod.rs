@@ -16,6 +16,7 @@ mod parked;
 mod past;
 mod persons;
 mod rebuild;
+mod redact;
 mod reservations;
 mod salvage;
 mod scan;
@@ -81,7 +82,7 @@ const fn need(command: &Command) -> Need {
         Command::Import(_) => Need::LOG,
         Command::Rebuild(RebuildArguments { until: Some(_), .. }) => Need::LOG,
         Command::Verify { .. } | Command::Rebuild(_) => Need::REDIS_IF_THERE,
-        Command::Forget(_) => Need::ALL_AND_KEYS,
+        Command::Forget(_) | Command::Redact(_) => Need::ALL_AND_KEYS,
         Command::Keys(_)
         | Command::Hold(_)
         | Command::Release(_)
@@ -122,6 +123,7 @@ async fn work(command: &Command, context: Context<'_>) -> Result<Answer, Failure
         Command::Jobs(command) => jobs::run(context, command).await,
         Command::Keys(command) => keys::run(context, command).await,
         Command::Forget(arguments) => forget::run(context, arguments).await,
+        Command::Redact(arguments) => Box::pin(redact::run(context, arguments)).await,
         Command::Hold(arguments) => hold::run(context, arguments, true).await,
         Command::Release(arguments) => hold::run(context, arguments, false).await,
         Command::Scan(arguments) => scan::run(context, arguments).await,

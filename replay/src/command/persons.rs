@@ -4,10 +4,10 @@ use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt};
 
 use eventstore::seal::Sealer;
 use kernel::{Clock, SystemClock};
-use lifecycle::{LifecycleError, retention};
+use lifecycle::{LifecycleError, export::ExportedBy, retention};
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, audit};
 use crate::{
     Answer, Failure,
     cli::{ExportArguments, RetentionCommand},
@@ -27,7 +27,10 @@ pub async fn export(context: Context<'_>, arguments: &ExportArguments) -> Result
         let sealer = Sealer::new(context.servers.keys().await?);
         let key = context.servers.certificate_key()?;
         let now = SystemClock.now();
-        let document = lifecycle::export::export(log.pg(), &sealer, &key, arguments.account, now).await;
+        let who = format!("operator:{}", audit::login());
+        let by = ExportedBy { who: &who, why: &arguments.reason };
+        let (pool, account) = (log.pg(), arguments.account);
+        let document = lifecycle::export::export(pool, &sealer, &key, account, by, now).await;
         let document = document.map_err(|error| match error {
             LifecycleError::Other(text) => Failure::refused(text),
             error => error.into(),

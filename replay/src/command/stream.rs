@@ -24,6 +24,8 @@ struct Compared {
     equal: u64,
     dropped_by_age_or_size: u64,
     not_published_yet: u64,
+    /// Deleted because a field of the event was redacted; no fault.
+    redacted: u64,
     holes: u64,
     other_messages: u64,
     first_difference: Option<String>,
@@ -66,6 +68,7 @@ impl Compared {
         self.equal += part.equal;
         self.dropped_by_age_or_size += part.below_first;
         self.not_published_yet += part.not_yet;
+        self.redacted += part.redacted;
         self.holes += part.hole_count;
         self.other_messages += part.other_count;
         if self.first_difference.is_none() {
@@ -86,6 +89,9 @@ impl Compared {
             number(self.dropped_by_age_or_size),
             number(self.not_published_yet),
         )];
+        if self.redacted > 0 {
+            lines.push(format!("{} without message because they were redacted", number(self.redacted)));
+        }
         lines.push(match &self.first_difference {
             None => "stream and log agree".to_owned(),
             Some(first) => format!(

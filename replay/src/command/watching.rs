@@ -49,6 +49,10 @@ impl<'a> Watching<'a> {
         }
     }
 
+    pub fn waiting(&self, line: &str) {
+        self.wait(line);
+    }
+
     fn wait(&self, line: &str) {
         let mut waited = self.waited.lock().unwrap_or_else(PoisonError::into_inner);
         if waited.is_none_or(|at| at.elapsed() >= REPEAT) {

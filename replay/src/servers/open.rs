@@ -24,7 +24,11 @@ use super::{
     engines::engines,
     place::{Need, Place, find},
 };
-use crate::{Failure, cli::Common, terminal::Screen};
+use crate::{
+    Failure,
+    cli::{Common, SecretUrl},
+    terminal::Screen,
+};
 
 /// An unreachable server must not keep an operator waiting longer.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -111,6 +115,21 @@ impl Servers {
         };
         let config: StreamConfig = self.common.stream.config(epoch.epoch, self.place.private_nats);
         let connecting = StreamClient::connect(url, self.common.nats_creds.as_deref(), config);
+        match tokio::time::timeout(CONNECT, connecting).await {
+            Ok(client) => Ok(client?),
+            Err(_) => Err(Failure::could_not_run("NATS did not answer within 5 seconds")),
+        }
+    }
+
+    /// The same, with the right to delete messages.
+    pub async fn eraser(
+        &self,
+        epoch: &EpochStatus,
+        url: Option<&SecretUrl>,
+    ) -> Result<StreamClient, Failure> {
+        let Some(url) = url else { return self.stream(epoch).await };
+        let config: StreamConfig = self.common.stream.config(epoch.epoch, self.place.private_nats);
+        let connecting = StreamClient::connect(url.expose(), self.common.nats_creds.as_deref(), config);
         match tokio::time::timeout(CONNECT, connecting).await {
             Ok(client) => Ok(client?),
             Err(_) => Err(Failure::could_not_run("NATS did not answer within 5 seconds")),

@@ -293,7 +293,7 @@ async fn the_processes_of_an_installation_do_the_jobs_and_tell_how_they_go() {
     let installation = Installation::new().await;
     let mut api = installation.api_with(&[("ROLES", "command")]).await;
     let second = installation.api_with(&[("ROLES", "command")]).await;
-    let named = ["generations", "partitions", "receipts", "windows"];
+    let named = ["generations", "partitions", "receipts", "retention", "windows"];
     let done = |rows: &[JobStanding]| {
         rows.iter().filter(|row| row.succeeded_at.is_some()).map(|row| row.job.clone()).collect::<Vec<_>>()
     };
@@ -344,6 +344,7 @@ async fn the_processes_of_an_installation_do_the_jobs_and_tell_how_they_go() {
             "receipts",
             "windows",
             "generations",
+            "retention",
             "backup",
             "backup-wal",
             "backup-proof",
@@ -351,7 +352,7 @@ async fn the_processes_of_an_installation_do_the_jobs_and_tell_how_they_go() {
         ]
     );
     assert_eq!(listed["jobs"][1]["runs"], 2);
-    assert_eq!(listed["jobs"][4]["due_at"], Value::Null, "nobody serves backups here");
+    assert_eq!(listed["jobs"][5]["due_at"], Value::Null, "nobody serves backups here");
     let (code, said, _) = installation.replay(&["jobs", "run", "receipts"]);
     assert_eq!((code, said.starts_with("receipts: 0 deleted")), (0, true), "{said}");
     let (code, _, problem) = installation.replay(&["jobs", "run", "nonsense"]);

@@ -44,6 +44,9 @@ struct FieldRedacted {
     reason: String,
     /// Hex, of the payload after the redaction, without salt.
     new_hash: String,
+    /// The login that did it, where no account did.
+    #[serde(default)]
+    operator: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -100,7 +103,10 @@ impl Payloads {
             report.redactions.push(Redaction {
                 position,
                 event_id,
-                redacted_by: last.by.clone(),
+                redacted_by: match &last.payload.operator {
+                    Some(operator) => operator.clone(),
+                    None => last.by.clone(),
+                },
                 redaction_position: last.position,
                 redacted_at: last.at,
                 reason: last.payload.reason.clone(),

@@ -77,6 +77,22 @@ Examples:
     exit_codes!("there is no hold")
 );
 
+pub const REDACT: &str = concat!(
+    "\
+For a name in a title, a telephone number in a text: what is no personal field and should not be there.
+Personal fields go with their person (`replay forget`). The field becomes {\"$redacted\":true} in the log,
+an event says so with the reason and your login, proofs hold. Then in this order: the stream's message is
+overwritten, read models are built anew and the old ones dropped, read models as of the past, engines, what
+processes have in memory, snapshots, tables and write-ahead log; at last every byte is looked at. Killed or
+interrupted, the same command goes on. Later events that repeat the words are events of their own.
+
+Examples:
+  replay redact 4711 /title --dry-run
+  replay redact 01920000-0000-7000-8000-0000000000e1 /tags/1 --reason \"a neighbour's name\"
+",
+    exit_codes!("refused (no such field, personal, a hold), or the words still stand somewhere")
+);
+
 pub const SCAN: &str = concat!(
     "\
 Reads every byte below DATA_DIR and every row of both databases: tables, WAL, stream, Redis, engines,

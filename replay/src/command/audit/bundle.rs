@@ -43,7 +43,7 @@ pub async fn run(
 
 /// Whoever is logged in here, as the system calls them: what the environment says can be chosen,
 /// so the number stands beside it.
-fn login() -> String {
+pub fn login() -> String {
     let name = std::env::var("USER").ok().filter(|name| !name.is_empty());
     let uid = fs::metadata("/proc/self").map_or_else(|_| "?".to_owned(), |own| own.uid().to_string());
     format!("{} (uid {uid})", name.unwrap_or_else(|| "?".to_owned()))

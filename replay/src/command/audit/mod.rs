@@ -10,7 +10,8 @@ mod verify;
 
 use std::path::Path;
 
-pub use bundle::verify_bundle;
+pub use bundle::{login, verify_bundle};
+pub use event::position;
 use eventstore::audit::{CheckpointNotes, note::SignedNote, verify::Trust};
 
 use super::Context;

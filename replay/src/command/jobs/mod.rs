@@ -3,9 +3,11 @@
 mod backups;
 mod list;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use eventstore::jobs::{DropGenerations, JobError, Jobs, Ran, log_jobs};
+use kernel::SystemClock;
+use lifecycle::retention::RetentionRun;
 use serde::Serialize;
 
 use super::Context;
@@ -29,7 +31,9 @@ async fn jobs<'a>(context: Context<'a>, options: &'a BackupOptions) -> Result<Jo
 }
 
 fn known<'a>(jobs: Jobs<'a>, context: Context<'a>, options: &'a BackupOptions) -> Jobs<'a> {
-    let jobs = log_jobs(jobs).with(DropGenerations::new(context.servers.owner().clone()));
+    let jobs = log_jobs(jobs)
+        .with(DropGenerations::new(context.servers.owner().clone()))
+        .with(RetentionRun::new(context.servers.keys_owner().ok(), Arc::new(SystemClock)));
     backups::with(jobs, context, options)
 }
 

@@ -54,6 +54,7 @@ fn every_crash_point_of_the_sources_is_in_a_sweep() {
     let elsewhere = [
         (Sweep::Rebuilding, "generation/sweep.rs", ""),
         (Sweep::Forgetting, "forget/steps.rs", "forget."),
+        (Sweep::Redacting, "forget/redaction.rs", "redact."),
         (Sweep::Rotating, "forget/keys.rs", ""),
     ];
     for (whose, file, prefix) in elsewhere {

@@ -3,6 +3,7 @@
 
 mod keys;
 mod others_see;
+mod redaction;
 mod steps;
 mod stores;
 

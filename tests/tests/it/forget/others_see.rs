@@ -162,6 +162,31 @@ async fn with_content_kept_the_words_stay_without_an_author_and_leaving_is_the_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_status_whose_problem_changed_is_not_the_one_that_was_seen() {
+    let place = Installation::new().await;
+    // Nobody works on the request.
+    let api = place.api_with(&[("ROLES", "command,query,relay,projector"), LEASE]).await;
+    let (id, ada) = api.person(&place, "Ada").await;
+    let operator = place.token(id, "operator");
+    let asked = api.command(&ada, &format!("/v1/accounts/{id}/forget"), json!({})).await;
+    assert_eq!(asked.status, 202, "{asked:?}");
+    let path = asked.body["status"].as_str().unwrap().to_owned();
+    let seen = api.get(&path, &operator).await;
+    let tag = seen.header("etag").unwrap().to_owned();
+    let again = async || {
+        let request = api.request(reqwest::Method::GET, &path).bearer_auth(&operator);
+        api.send(request.header("If-None-Match", &tag)).await
+    };
+    assert_eq!(again().await.status, 304);
+    sqlx::raw_sql("update forget_requests set problem = 'the read model node_page'")
+        .execute(&place.log.owner_pool)
+        .await
+        .unwrap();
+    let changed = again().await;
+    assert_eq!((changed.status, &changed.body["problem"]), (200, &json!("the read model node_page")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_the_person_or_an_operator_with_a_reason_asks_and_nobody_else_learns_of_it() {
     let village = village().await;
     let (id, ada) = &village.ada;
@@ -185,8 +210,37 @@ async fn only_the_person_or_an_operator_with_a_reason_asks_and_nobody_else_learn
     let export = format!("/v1/accounts/{id}/export");
     assert_eq!(api.get(&export, &operator).await.status, 403);
     assert_eq!(api.get(&export, "").await.status, 401);
+    // Who has looked is part of it: an admin at her address, an operator's export, and this one.
+    let admin = place.token(operator_id, "admin");
+    assert_eq!(api.get(&format!("/v1/accounts/{id}"), &admin).await.status, 200);
+    let file = place.data.path().join("ada.json");
+    let (code, said, errors) = place.replay(&[
+        "export",
+        &id.to_string(),
+        "--to",
+        file.to_str().unwrap(),
+        "--reason",
+        "a letter of 2 May",
+    ]);
+    assert_eq!(code, 0, "{said} {errors}");
     let own = api.get(&export, ada).await;
     assert_eq!(own.status, 200, "{own:?}");
+    let looked: Vec<(String, String, String)> = own.body["access"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| ["who", "action", "why"].map(|field| entry[field].as_str().unwrap().to_owned()))
+        .map(|[who, action, why]| (who, action, why))
+        .collect();
+    assert_eq!(looked.len(), 3, "{looked:?}");
+    assert_eq!((&*looked[0].0, &*looked[0].1), (&*operator_id.to_string(), "account.contact"));
+    assert!(looked[1].0.starts_with("operator:"), "{looked:?}");
+    assert_eq!((&*looked[1].1, &*looked[1].2), ("account.export", "a letter of 2 May"));
+    assert_eq!((&*looked[2].0, &*looked[2].1), (&*id.to_string(), "account.export"));
+    assert_eq!(own.body["documents"]["account"]["title"], "Kanarienvogel Nummer 00007");
+    assert_eq!(own.body["manifest"]["access"], 3);
+    let written: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(written["access"].as_array().unwrap().len(), 2, "{written}");
     for value in
         ["Kanarienvogel Nummer 00007", "kanari.00007@voliere.example", "Guten Morgen", "Volierenstrasse"]
     {

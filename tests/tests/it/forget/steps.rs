@@ -237,6 +237,40 @@ async fn what_is_still_found_is_told_and_is_not_erased_until_it_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_certificate_over_what_nobody_may_look_at() {
+    let place = Installation::new().await;
+    let api = without_worker(&place).await;
+    let (ada_id, ..) = canary(&place, &api, 6).await;
+    sqlx::raw_sql("create table hidden (t text)").execute(&place.log.owner_pool).await.unwrap();
+    let id = ada_id.to_string();
+    // An installation in which nobody told the owner's login.
+    let as_the_application = || {
+        let output = place
+            .command("replay")
+            .args(["--json", "forget", &id, "--reason", "x", "--patience", "20s"])
+            .envs([LEASE])
+            .env("NATS_URL", place.nats.url_for(embedded::NatsUser::App))
+            .env_remove("OWNER_DATABASE_URL")
+            .current_dir(place.data.path())
+            .output()
+            .unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (output.status.code(), answer, String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, answer, errors) = as_the_application();
+    assert_eq!((code, &answer["erased"]), (Some(1), &json!(false)), "{answer} {errors}");
+    let problem = answer["problem"].as_str().unwrap();
+    assert!(problem.contains("not readable") && problem.contains("public.hidden"), "{problem}");
+    assert_eq!(problem.matches("not readable").count(), 1, "everything else can be looked at: {problem}");
+    // The owner may.
+    let (code, answer, errors) = replay(&place, &["forget", &id, "--reason", "x"], None);
+    assert_eq!((code, &answer["erased"]), (Some(0), &json!(true)), "{answer} {errors}");
+    let text =
+        std::fs::read_to_string(place.data.path().join(answer["certificate"].as_str().unwrap())).unwrap();
+    assert!(!text.contains("skipped"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_certificate_becomes_final_by_a_second_scan_a_day_later() {
     let place = Installation::new().await;
     let clock = Arc::new(ManualClock::at(SystemClock.now()));

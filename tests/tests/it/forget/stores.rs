@@ -28,7 +28,7 @@ use crate::support::binary;
 const PERSONS: usize = 200;
 
 /// An `api` on private servers in a folder.
-struct Own {
+pub struct Own {
     folder: tempfile::TempDir,
     child: Child,
     url: String,
@@ -54,7 +54,7 @@ fn program(name: &str, data: &Path) -> Command {
 }
 
 impl Own {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("wg-it-forget-").tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut child = program("api", folder.path())
@@ -71,11 +71,11 @@ impl Own {
         Self { folder, child, url: format!("http://127.0.0.1:{port}"), client }
     }
 
-    fn data(&self) -> &Path {
+    pub fn data(&self) -> &Path {
         self.folder.path()
     }
 
-    async fn post(&self, token: &str, path: &str, body: Value) -> Value {
+    pub async fn post(&self, token: &str, path: &str, body: Value) -> Value {
         let url = format!("{}{path}", self.url);
         let response = self.client.post(url).bearer_auth(token).json(&body).send().await.unwrap();
         let (status, body) = (response.status().as_u16(), response.json::<Value>().await.unwrap());
@@ -83,20 +83,20 @@ impl Own {
         body
     }
 
-    fn token(&self, account: Uuid) -> String {
+    pub fn token(&self, account: Uuid) -> String {
         let output =
             program("api", self.data()).args(["token", "--account", &account.to_string()]).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn replay(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+    pub fn replay(&self, arguments: &[&str]) -> (Option<i32>, Value) {
         let output = program("replay", self.data()).arg("--json").args(arguments).output().unwrap();
         let answer = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{error} {}", String::from_utf8_lossy(&output.stderr)));
         (output.status.code(), answer)
     }
 
-    fn scan(&self, canaries: &Path) -> (Option<i32>, Value) {
+    pub fn scan(&self, canaries: &Path) -> (Option<i32>, Value) {
         self.replay(&["scan", "--canary", canaries.to_str().unwrap()])
     }
 
