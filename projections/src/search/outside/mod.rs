@@ -12,6 +12,7 @@
 //! At least once, whole documents, one writer: a page that is written twice is the same, and a
 //! checkpoint moves after every line's own verdict has been read.
 
+mod buckets;
 mod document;
 mod engine;
 mod error;
@@ -28,12 +29,13 @@ mod verify;
 mod words;
 
 pub use document::Mark;
-pub use engine::{Outside, OutsideFuture};
+pub use engine::{Outside, OutsideFuture, Tell};
 pub use error::EngineError;
 pub use feeder::Feeder;
 pub use meilisearch::MeiliSearch;
 pub use rebuild::{Rebuilt, rebuild, rollback};
 pub use stats::{FeederCondition, FeederSnapshot, FeederStats};
+pub(super) use store::any_refused;
 pub use store::{EngineStanding, standings};
 pub use typesense::TypesenseSearch;
 pub use verify::{Difference, Verified, verify};
@@ -58,9 +60,9 @@ pub enum OutsideError {
     NotBuilt,
     #[error("there is no earlier generation to go back to")]
     NothingRetained,
-    #[error("the new generation is not what the log says: {0} documents differ")]
+    #[error("the generation beside is not what the log says: {0} documents differ")]
     Different(usize),
-    #[error("interrupted")]
+    #[error("interrupted; the same command goes on from there")]
     Interrupted,
 }
 
