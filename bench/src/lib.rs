@@ -6,6 +6,7 @@
 //! - [`http`]: ties over real connections, beside pgbench;
 //! - [`relay`]: the relay beside plain publishing; [`rebuild`]: a read model from the log;
 //! - [`suggest`]: titles while somebody types, over HTTP;
+//! - [`engines`]: filling the search engines beside Postgres, where they are installed;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
 //! - [`mixed`]: messages, ties and the rest as real use has them, and how soon they can be read;
 //! - [`profile`]: a day's shape, from calm to crowded;
@@ -16,6 +17,7 @@
 pub mod api;
 pub mod append;
 pub mod arguments;
+pub mod engines;
 pub mod filled_log;
 pub mod http;
 pub mod load;

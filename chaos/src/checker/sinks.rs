@@ -5,7 +5,7 @@ use super::{Check, Evidence, Reactions, first};
 /// I5, I6, I7 and I9.
 pub fn check(evidence: &Evidence, checks: &mut Vec<Check>) {
     checks.push(stream(&evidence.stream, evidence.head));
-    read_models(&evidence.read_models, checks);
+    read_models(&evidence.read_models, &evidence.engines, checks);
     checks.push(reactions(evidence.reactions));
 }
 
@@ -25,7 +25,7 @@ fn stream(told: &Value, head: i64) -> Check {
     }
 }
 
-fn read_models(told: &Value, checks: &mut Vec<Check>) {
+fn read_models(told: &Value, engines: &[&str], checks: &mut Vec<Check>) {
     let models = told["read_models"].as_array().map(Vec::as_slice).unwrap_or_default();
     let differing = |extra: bool| -> Vec<String> {
         let is_extra = |kind: &str| matches!(kind, "extra" | "events");
@@ -40,10 +40,13 @@ fn read_models(told: &Value, checks: &mut Vec<Check>) {
             .collect()
     };
     let parked: usize = models.iter().map(|one| one["parked_keys"].as_array().map_or(0, Vec::len)).sum();
-    let (other, extra) = (differing(false), differing(true));
+    let (mut other, extra) = (differing(false), differing(true));
+    // An engine that does not answer is not compared, and then it does not agree either.
+    let missing = engines.iter().filter(|engine| models.iter().all(|one| one["name"] != **engine));
+    other.extend(missing.map(|engine| format!("{engine}: not compared")));
     checks.push(Check {
         name: "I6",
-        what: "every read model, Redis included, equals a fold of the log from scratch; nothing is parked",
+        what: "every read model, in Redis and search engines too, equals a fold of the log; nothing is parked",
         ok: other.is_empty() && parked == 0 && !models.is_empty(),
         found: format!("{} read models, {parked} parked keys{}", models.len(), first(&other)),
     });

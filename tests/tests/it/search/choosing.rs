@@ -185,6 +185,8 @@ async fn a_page_can_be_gone_on_from_when_its_engine_is_gone() {
 async fn a_hit_whose_change_was_refused_is_stale_and_not_for_who_waits_for_it() {
     let line = Line::new().await;
     let id = line.place.tie("Garten Stille").await;
+    line.place.settle().await;
+    line.caught_up().await;
     line.first.state().refuses = Some("Garten Krach".to_owned());
     let revised =
         line.place.append(("node", id), 1, "NodeRevised", json!({"title": "Garten Krach"})).await;
