@@ -52,7 +52,14 @@ impl Site {
                 links.insert((actor, part), Proxy::start(address(&endpoints, part)?).await?);
             }
         }
-        Ok(Self { programs, folder: folder.to_owned(), cluster: Mutex::new(cluster), endpoints, parts, links })
+        Ok(Self {
+            programs,
+            folder: folder.to_owned(),
+            cluster: Mutex::new(cluster),
+            endpoints,
+            parts,
+            links,
+        })
     }
 
     pub fn link(&self, actor: usize, part: Part) -> Option<&Proxy> {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use eventstore::{stream::StreamClient, subscription::GenerationState};
-use projections::{search::outside::standings, weave::hot_views::HotRedis};
+use projections::{
+    search::outside::standings,
+    weave::{authorship, hot_views::HotRedis},
+};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -57,7 +60,7 @@ impl Standing {
             })
         };
         points.retain(|name, _| named(name) || name.starts_with("outbox"));
-        let owed = watch::reactions(&self.owner).await.map_err(|error| error.to_string())?.forgotten;
+        let owed = authorship::reactions(&self.owner).await.map_err(|error| error.to_string())?.forgotten;
         if owed > 0 {
             return Ok(Some(format!("the reactor owes {owed} works")));
         }

@@ -10,10 +10,8 @@ use std::{sync::Arc, time::Duration};
 
 use embedded::Part;
 
-use self::{
-    caller::{MixedCaller, Zipf},
-    engines::EngineProbes,
-};
+pub use self::caller::Zipf;
+use self::{caller::MixedCaller, engines::EngineProbes};
 use crate::{
     api::Api,
     arguments::{Arguments, MixedArguments},

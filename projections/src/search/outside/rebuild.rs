@@ -148,7 +148,10 @@ const fn is_for_good(error: &OutsideError) -> bool {
         OutsideError::Different(_)
             | OutsideError::Engine(
                 _,
-                EngineError::Full(_) | EngineError::Missing | EngineError::Refused(_) | EngineError::Answer(_)
+                EngineError::Full(_)
+                    | EngineError::Missing
+                    | EngineError::Refused(_)
+                    | EngineError::Answer(_)
             )
     )
 }

@@ -87,11 +87,7 @@ pub async fn verify(
 }
 
 /// How many documents of a generation differ.
-pub(super) async fn differing(
-    engine: &dyn Outside,
-    log: &PgPool,
-    mark: Mark,
-) -> Result<usize, OutsideError> {
+pub(super) async fn differing(engine: &dyn Outside, log: &PgPool, mark: Mark) -> Result<usize, OutsideError> {
     let comparison = Comparison::new(engine, log, mark).await?;
     let mut count = 0;
     for group in comparison.groups().await?.0 {

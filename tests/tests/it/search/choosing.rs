@@ -188,8 +188,7 @@ async fn a_hit_whose_change_was_refused_is_stale_and_not_for_who_waits_for_it() 
     line.place.settle().await;
     line.caught_up().await;
     line.first.state().refuses = Some("Garten Krach".to_owned());
-    let revised =
-        line.place.append(("node", id), 1, "NodeRevised", json!({"title": "Garten Krach"})).await;
+    let revised = line.place.append(("node", id), 1, "NodeRevised", json!({"title": "Garten Krach"})).await;
     line.place.settle().await;
     line.caught_up().await;
     let stale = SearchQuery { text: "stille".into(), ..garten() };

@@ -151,12 +151,7 @@ impl Outside for Shelf {
         Box::pin(async { Ok(1) })
     }
 
-    fn ask<'a>(
-        &'a self,
-        _: &'a SearchQuery,
-        _: &'a [String],
-        _: u32,
-    ) -> OutsideFuture<'a, (Mark, Vec<Hit>)> {
+    fn ask<'a>(&'a self, _: &'a SearchQuery, _: &'a [String], _: u32) -> OutsideFuture<'a, (Mark, Vec<Hit>)> {
         Box::pin(async { Err(EngineError::Refused("it is looked into by nobody".to_owned())) })
     }
 

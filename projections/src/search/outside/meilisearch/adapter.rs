@@ -11,6 +11,7 @@ use meilisearch_sdk::{
 };
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::{
     ENGINE,
@@ -24,7 +25,8 @@ use crate::search::{
     Hit, Line, Refused, SearchQuery,
     outside::{
         EngineError, Mark, Outside, OutsideFuture, Tell,
-        document::{Document, MARK, MarkDocument},
+        batch::{Batch, Verdicts},
+        document::{MARK, MarkDocument},
         engine::one_more,
         http,
     },
@@ -56,8 +58,6 @@ impl fmt::Debug for MeiliSearch {
         f.debug_struct("MeiliSearch").field("live", &self.live).finish_non_exhaustive()
     }
 }
-
-type Verdicts = Vec<Result<(), Refused>>;
 
 impl MeiliSearch {
     /// Connects to nobody yet.
@@ -135,12 +135,7 @@ impl MeiliSearch {
     }
 
     /// Everything or nothing, in one task: false when a document was at fault.
-    async fn put_marked(
-        &self,
-        uid: &str,
-        documents: &[Sent<'_>],
-        mark: Mark,
-    ) -> Result<bool, EngineError> {
+    async fn put_marked(&self, uid: &str, documents: &[Sent<'_>], mark: Mark) -> Result<bool, EngineError> {
         let mark = MarkDocument::from(mark);
         let all: Vec<Put<'_>> =
             documents.iter().map(Put::Node).chain(std::iter::once(Put::Mark(&mark))).collect();
@@ -182,19 +177,13 @@ impl MeiliSearch {
         mark: Option<Mark>,
     ) -> Result<Verdicts, EngineError> {
         let uid = self.place(generation).await?;
-        let made: Vec<_> = lines.iter().map(Document::of_line).collect();
-        let documents: Vec<Sent<'_>> =
-            made.iter().filter_map(|made| made.as_ref().ok()?.as_ref()).map(Sent::of).collect();
-        let gone: Vec<String> = lines
-            .iter()
-            .zip(&made)
-            .filter(|(_, made)| !matches!(made, Ok(Some(_))))
-            .map(|(line, _)| line.id().to_string())
-            .collect();
+        let batch = Batch::of(lines);
+        let documents: Vec<Sent<'_>> = batch.documents().map(Sent::of).collect();
+        let gone: Vec<String> = batch.gone().iter().map(Uuid::to_string).collect();
         if !gone.is_empty() {
             self.done(self.index(uid).delete_documents(&gone).await).await?;
         }
-        let mark = mark.filter(|_| made.iter().all(Result::is_ok));
+        let mark = mark.filter(|_| batch.is_made());
         let verdicts = match mark {
             // A second task would be half a second more until what was written is believed.
             Some(mark) if self.put_marked(uid, &documents, mark).await? => vec![Ok(()); documents.len()],
@@ -206,13 +195,7 @@ impl MeiliSearch {
                 verdicts
             }
         };
-        let mut verdicts = verdicts.into_iter();
-        let answers = made.into_iter().map(|made| match made {
-            Ok(Some(_)) => verdicts.next().unwrap_or(Ok(())),
-            Ok(None) => Ok(()),
-            Err(refused) => Err(refused),
-        });
-        Ok(answers.collect())
+        Ok(batch.verdicts(verdicts))
     }
 
     async fn prepare_beside(&self, generation: i32) -> Result<(), EngineError> {

@@ -21,10 +21,11 @@ use super::{
     sent::{Sent, push, tell_of},
 };
 use crate::search::{
-    Hit, Line, Refused, SearchQuery,
+    Hit, Line, SearchQuery,
     outside::{
         EngineError, Mark, Outside, OutsideFuture, Tell,
-        document::{Document, MARK, MarkDocument},
+        batch::{Batch, Verdicts},
+        document::{MARK, MarkDocument},
         http,
     },
 };
@@ -161,33 +162,15 @@ impl TypesenseSearch {
         mark: Option<Mark>,
     ) -> Result<Verdicts, EngineError> {
         let collection = self.collection(generation);
-        let (mut body, mut sent, mut gone) = (String::new(), Vec::new(), Vec::new());
-        let mut answers: Verdicts = Vec::with_capacity(lines.len());
-        for line in lines {
-            answers.push(match Document::of_line(line) {
-                Ok(Some(document)) => {
-                    push(&mut body, &Sent::of(&document));
-                    sent.push(answers.len());
-                    Ok(())
-                }
-                Ok(None) => {
-                    gone.push(line.id());
-                    Ok(())
-                }
-                Err(refused) => {
-                    // What was there before is wrong as well.
-                    gone.push(line.id());
-                    Err(refused)
-                }
-            });
+        let batch = Batch::of(lines);
+        let (mut body, mut sent) = (String::new(), 0);
+        for document in batch.documents() {
+            push(&mut body, &Sent::of(document));
+            sent += 1;
         }
-        self.delete(&collection, &gone).await?;
-        if !sent.is_empty() {
-            let verdicts = self.import(&collection, body, sent.len()).await?;
-            for (index, verdict) in sent.into_iter().zip(verdicts) {
-                answers[index] = verdict;
-            }
-        }
+        self.delete(&collection, &batch.gone()).await?;
+        let verdicts = if sent == 0 { vec![] } else { self.import(&collection, body, sent).await? };
+        let answers = batch.verdicts(verdicts);
         if let Some(mark) = mark.filter(|_| answers.iter().all(Result::is_ok)) {
             self.write_mark(&collection, mark).await?;
         }
@@ -241,8 +224,6 @@ impl TypesenseSearch {
         }
     }
 }
-
-type Verdicts = Vec<Result<(), Refused>>;
 
 impl Outside for TypesenseSearch {
     fn name(&self) -> &'static str {
