@@ -28,6 +28,8 @@ create table search_generations (
     position   bigint not null check (position >= 0),
     -- Where a fill ends; from there on the log is followed. A fill that was killed goes on with it.
     filling_to bigint not null check (filling_to >= 0),
+    -- Who fills it, as in search_engines.holder: gone from there, nobody does any more.
+    builder    uuid,
     created_at timestamptz not null default clock_timestamp(),
     updated_at timestamptz not null default clock_timestamp(),
     primary key (engine, namespace, generation),

@@ -4,6 +4,7 @@
 mod body;
 mod edge;
 mod etag;
+mod guests;
 mod headers;
 mod lanes;
 mod leftover;

@@ -178,6 +178,7 @@ async fn unfinished(
             _ => false,
         };
         if of_this_log {
+            store.take_over(filling.number).await?;
             return Ok(Some(filling));
         }
         match engine.drop_generation(filling.number).await {

@@ -153,14 +153,15 @@ impl Store {
     pub async fn begin(&self, epoch: i32, to: Position) -> Result<Filling, StoreError> {
         let number = sqlx::query_scalar!(
             "insert into search_generations
-                 (engine, namespace, generation, state, epoch, position, filling_to)
-             select $1, $2, coalesce(max(generation), 0) + 1, 'building', $3, 0, $4
+                 (engine, namespace, generation, state, epoch, position, filling_to, builder)
+             select $1, $2, coalesce(max(generation), 0) + 1, 'building', $3, 0, $4, $5
              from search_generations where engine = $1 and namespace = $2
              returning generation",
             self.engine,
             self.namespace,
             epoch,
-            to
+            to,
+            self.holder
         )
         .fetch_one(&self.log)
         .await?;
@@ -180,6 +181,21 @@ impl Store {
         )
         .fetch_optional(&self.log)
         .await?)
+    }
+
+    /// From now on we fill it.
+    pub async fn take_over(&self, generation: i32) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update search_generations set builder = $4
+             where engine = $1 and namespace = $2 and generation = $3",
+            self.engine,
+            self.namespace,
+            generation,
+            self.holder
+        )
+        .execute(&self.log)
+        .await?;
+        Ok(())
     }
 
     /// Generations that the engine is to drop.
@@ -345,6 +361,8 @@ pub struct EngineStanding {
     /// Documents it did not take.
     pub refused: i64,
     pub problem: Option<String>,
+    /// The process that began to build it still holds the engine.
+    pub built: bool,
 }
 
 /// # Errors
@@ -354,7 +372,8 @@ pub async fn standings(log: &PgPool) -> Result<Vec<EngineStanding>, StoreError> 
         EngineStanding,
         r#"select e.engine, e.namespace, coalesce(g.generation, 0) as "generation!",
                   coalesce(g.state, 'none') as "state!", coalesce(g.epoch, 0) as "epoch!",
-                  coalesce(g.position, 0) as "position!", r.refused as "refused!", e.problem
+                  coalesce(g.position, 0) as "position!", r.refused as "refused!", e.problem,
+                  coalesce(e.holder = g.builder and e.held_until > clock_timestamp(), false) as "built!"
            from search_engines e
            left join search_generations g on g.engine = e.engine and g.namespace = e.namespace
            cross join lateral (
