@@ -34,8 +34,8 @@ fi
 LIVE_SEARCH_NOTES=$(mktemp -d)
 export LIVE_SEARCH_NOTES
 trap 'rm -rf "$LIVE_SEARCH_NOTES"' EXIT
-cargo build -p api -p replay --bins
-cargo test -p tests --test it search::live -- --nocapture --test-threads 2
+cargo build -p api -p replay --bins --features kernel/crash-points
+cargo test -p tests --test it --features kernel/crash-points search::live -- --nocapture --test-threads 2
 python3 - "$results" <<'PY'
 import glob, json, os, subprocess, sys
 

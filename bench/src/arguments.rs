@@ -59,6 +59,8 @@ pub enum What {
     Keys,
     /// Suggestions over HTTP among 150,000 nodes, as somebody types.
     Suggest,
+    /// Filling the search engines that are installed from a log of 200,000 nodes.
+    Engines,
     /// Tie the GeoNames places and compare map, log, stream and `replay verify`.
     Places(PlacesArguments),
     /// Write the table of bench/results/latest.json into docs/benchmarks.md.

@@ -8,6 +8,7 @@
 //! - [`sealer`]: appends with and without the sealer; [`encrypted`]: replaying sealed data beside clear;
 //!   [`keys`]: wrapping a million keys again;
 //! - [`suggest`]: titles while somebody types, over HTTP;
+//! - [`engines`]: filling the search engines beside Postgres, where they are installed;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
 //! - [`mixed`]: messages, ties and the rest as real use has them, and how soon they can be read;
 //! - [`profile`]: a day's shape, from calm to crowded;
@@ -19,6 +20,7 @@ pub mod api;
 pub mod append;
 pub mod arguments;
 pub mod encrypted;
+pub mod engines;
 pub mod filled_log;
 pub mod http;
 pub mod keys;

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use bench::{
     append,
     arguments::{AppendArguments, Arguments, MixedArguments, PlacesArguments, RebuildArguments, What},
-    encrypted, http, keys, mixed, places, profile, rebuild, relay,
+    encrypted, engines, http, keys, mixed, places, profile, rebuild, relay,
     report::{self, Report},
     sealer, suggest,
 };
@@ -53,6 +53,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "encryption",
             "keys",
             "suggest",
+            "engines",
             "places",
         ],
         What::Append(arguments) => {
@@ -74,6 +75,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         What::Encryption => &["encryption"],
         What::Keys => &["keys"],
         What::Suggest => &["suggest"],
+        What::Engines => &["engines"],
         What::Places(arguments) => {
             places = arguments;
             &["places"]
@@ -92,6 +94,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "encryption" => Box::pin(encrypted::run(arguments)).await?,
             "keys" => Box::pin(keys::run(arguments)).await?,
             "suggest" => Box::pin(suggest::run(arguments)).await?,
+            "engines" => Box::pin(engines::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,
         };
         report.add(part, runs)?;

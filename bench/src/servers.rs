@@ -121,6 +121,14 @@ impl Servers {
     }
 }
 
+/// The search engines whose programs are installed here.
+#[must_use]
+pub fn installed_engines() -> Vec<Part> {
+    let shelves = Settings::new("").search_path;
+    let there = |part: &Part| embedded::installed(*part, &shelves).is_ok();
+    [Part::Typesense, Part::Meilisearch].into_iter().filter(there).collect()
+}
+
 /// # Errors
 /// The server cannot be reached.
 pub async fn pool(options: PgConnectOptions, connections: u32) -> anyhow::Result<PgPool> {

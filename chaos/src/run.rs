@@ -129,7 +129,12 @@ async fn one(
     let mut load = Load::new(Arc::clone(&history), &actors, !arguments.without_keys);
     load.settle(&site, PEOPLE).await?;
     let (load, actors) = (Arc::new(load), Arc::new(actors));
-    eprintln!("chaos: {} processes and 4 servers are up, {} callers begin", CAST.len(), arguments.callers);
+    eprintln!(
+        "chaos: {} processes and {} servers are up, {} callers begin",
+        CAST.len(),
+        site.parts.len(),
+        arguments.callers
+    );
 
     let owner = site.owner(4)?;
     let (watching, calling) = (CancellationToken::new(), CancellationToken::new());
@@ -174,6 +179,7 @@ async fn one(
         head,
         reactions: authorship::reactions(&owner).await?,
         read_models: site.replay(&["verify"]).await?,
+        engines: site.engines().collect(),
         stream: site.replay(&["stream", "verify"]).await?,
     };
     let verdict = checker::check(&evidence);
@@ -195,7 +201,8 @@ async fn storm(
     stop: &CancellationToken,
 ) {
     let (began, length) = (Instant::now(), arguments.length());
-    let mut plan = Plan::new(seed, if arguments.full { Duration::from_secs(300) } else { length });
+    let longest = if arguments.full { Duration::from_secs(300) } else { length };
+    let mut plan = Plan::new(seed, longest, &striker.site.parts);
     let progress = Progress::steps("chaos", usize::try_from(length.as_secs().max(1)).unwrap_or(usize::MAX));
     let (mut said, mut shown) = (began, 0);
     let mut number = 0;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::Context;
-use bench::{api, programs::Programs};
+use bench::{api, programs::Programs, servers::installed_engines};
 use embedded::{Cluster, Endpoints, Lifetime, NatsUser, Part, Parts, Settings, Signal};
 use eventstore::stream::{StreamClient, StreamConfig};
 use projections::weave::hot_views::HotRedis;
@@ -23,13 +23,13 @@ use tokio::sync::Mutex;
 
 use crate::{cast::CAST, proxy::Proxy};
 
-const PARTS: [Part; 4] = Part::NEEDED;
-
 pub struct Site {
     pub programs: Programs,
     pub folder: PathBuf,
     cluster: Mutex<Cluster>,
     endpoints: Endpoints,
+    /// What runs: the search engines only where they are installed.
+    pub parts: Vec<Part>,
     /// By process and server.
     links: BTreeMap<(usize, Part), Proxy>,
 }
@@ -40,18 +40,26 @@ impl Site {
     pub async fn start(folder: &Path) -> anyhow::Result<Self> {
         let programs = Programs::ready()?;
         let mut settings = Settings::new(folder);
-        settings.parts = Parts::only(&PARTS);
+        let parts: Vec<Part> = Part::NEEDED.into_iter().chain(installed_engines()).collect();
+        settings.parts = Parts::only(&parts);
         // They die with us, whatever happens; fsync stays on.
         settings.lifetime = Lifetime::Tests;
         let cluster = Cluster::start(settings, &|line| eprintln!("chaos: {line}")).await?;
         let endpoints = cluster.endpoints().clone();
         let mut links = BTreeMap::new();
         for actor in 0..CAST.len() {
-            for part in PARTS {
+            for part in parts.iter().copied() {
                 links.insert((actor, part), Proxy::start(address(&endpoints, part)?).await?);
             }
         }
-        Ok(Self { programs, folder: folder.to_owned(), cluster: Mutex::new(cluster), endpoints, links })
+        Ok(Self {
+            programs,
+            folder: folder.to_owned(),
+            cluster: Mutex::new(cluster),
+            endpoints,
+            parts,
+            links,
+        })
     }
 
     pub fn link(&self, actor: usize, part: Part) -> Option<&Proxy> {
@@ -69,8 +77,17 @@ impl Site {
             let link = self.link(actor, part).context("no such link")?.address().to_string();
             Ok(url.replace(&server, &link))
         };
-        let Endpoints { nats, .. } = &self.endpoints;
-        Ok(vec![
+        let Endpoints { nats, typesense, meilisearch, .. } = &self.endpoints;
+        let mut engines = Vec::new();
+        for (part, names, place) in [
+            (Part::Typesense, ["TYPESENSE_URL", "TYPESENSE_API_KEY"], typesense),
+            (Part::Meilisearch, ["MEILI_URL", "MEILI_API_KEY"], meilisearch),
+        ] {
+            if self.parts.contains(&part) {
+                engines.extend([(names[0], through(part, &place.url)?), (names[1], place.key.clone())]);
+            }
+        }
+        let mut environment = vec![
             ("DATA_DIR", self.folder.display().to_string()),
             ("DATABASE_URL", through(Part::Log, &self.endpoints.database_url)?),
             ("OWNER_DATABASE_URL", through(Part::Log, &self.endpoints.owner_database_url)?),
@@ -81,10 +98,16 @@ impl Site {
             ("REDIS_URL", through(Part::Redis, &self.endpoints.redis_url)?),
             ("STREAM_MAX_BYTES", "4GiB".to_owned()),
             ("STREAM_DEDUPE", "2m".to_owned()),
-            // What other engines do has tests of its own.
-            ("SEARCH_ENGINES", "postgres".to_owned()),
+            ("SEARCH_ENGINES", self.engines().chain(["postgres"]).collect::<Vec<_>>().join(",")),
             ("LOG", "info".to_owned()),
-        ])
+        ];
+        environment.extend(engines);
+        Ok(environment)
+    }
+
+    /// The search engines beside Postgres, by name.
+    pub fn engines(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().filter(|part| !Part::NEEDED.contains(part)).map(|part| part.name())
     }
 
     /// The application's connection to the log, around all links.
@@ -203,6 +226,8 @@ fn address(endpoints: &Endpoints, part: Part) -> anyhow::Result<SocketAddr> {
         Part::Log => &endpoints.database_url,
         Part::Keys => &endpoints.keys_database_url,
         Part::Nats => &endpoints.nats.url,
+        Part::Typesense => &endpoints.typesense.url,
+        Part::Meilisearch => &endpoints.meilisearch.url,
         _ => &endpoints.redis_url,
     };
     let host = url.split("://").nth(1).unwrap_or_default();

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use eventstore::{stream::StreamClient, subscription::GenerationState};
-use projections::weave::{authorship, hot_views::HotRedis};
+use projections::{
+    search::outside::standings,
+    weave::{authorship, hot_views::HotRedis},
+};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,6 +17,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const ANSWER: Duration = Duration::from_secs(3);
 
 pub struct Standing {
+    engines: Vec<&'static str>,
     owner: PgPool,
     stream: StreamClient,
     redis: HotRedis,
@@ -21,7 +25,8 @@ pub struct Standing {
 
 impl Standing {
     pub async fn new(site: &Site) -> anyhow::Result<Self> {
-        Ok(Self { owner: site.owner(2)?, stream: site.stream().await?, redis: site.redis()? })
+        let (owner, stream, redis) = (site.owner(2)?, site.stream().await?, site.redis()?);
+        Ok(Self { engines: site.engines().collect(), owner, stream, redis })
     }
 
     /// Waits until nobody is behind the head; how long that took, or who is behind.
@@ -63,6 +68,11 @@ impl Standing {
         points.insert("stream".to_owned(), stream.last);
         let redis = self.redis.live().await.map_err(|error| error.to_string())?;
         points.insert("redis".to_owned(), redis.map_or(0, |at| at.position));
+        let generations = standings(&self.owner).await.map_err(|error| error.to_string())?;
+        for engine in &self.engines {
+            let live = generations.iter().find(|row| row.engine == *engine && row.state == "live");
+            points.insert((*engine).to_owned(), live.map_or(0, |row| row.position));
+        }
         let behind = points.into_iter().find(|(_, position)| *position < head);
         Ok(behind.map(|(name, position)| format!("{name} at {position} of {head}")))
     }

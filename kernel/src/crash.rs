@@ -8,6 +8,8 @@ pub enum Sweep {
     Serving,
     /// The sweep over rebuilds and switches.
     Rebuilding,
+    /// The sweep over rebuilds of a search engine.
+    Indexing,
     /// The sweep over the steps of forgetting a person.
     Forgetting,
     /// The sweep over the steps of a redaction.
@@ -35,6 +37,12 @@ pub const POINTS: &[(&str, Sweep)] = &[
     ("rebuild.past-before-ready", Sweep::Rebuilding),
     ("swap.before-commit", Sweep::Rebuilding),
     ("swap.after-commit", Sweep::Rebuilding),
+    ("engine.begun", Sweep::Indexing),
+    ("engine.after-page", Sweep::Indexing),
+    ("engine.before-mark", Sweep::Indexing),
+    ("engine.before-show", Sweep::Indexing),
+    ("engine.after-show", Sweep::Indexing),
+    ("engine.before-drop", Sweep::Indexing),
     ("forget.hold", Sweep::Forgetting),
     ("forget.collect", Sweep::Forgetting),
     ("forget.restrict", Sweep::Forgetting),

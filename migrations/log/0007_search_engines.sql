@@ -20,10 +20,14 @@ create table search_generations (
     engine     text collate "C" not null,
     namespace  text collate "C" not null,
     generation integer not null check (generation >= 1),
-    -- building: being filled; live: answers; retained: kept for a way back, not fed.
-    state      text collate "C" not null check (state in ('building', 'live', 'retained')),
+    -- building: being filled; live: answers; retained: kept for a way back, not fed; leaving: to be
+    -- dropped by the engine.
+    state      text collate "C" not null check (state in ('building', 'live', 'retained', 'leaving')),
     epoch      integer not null,
+    -- While building: the nodes tied up to here are in.
     position   bigint not null check (position >= 0),
+    -- Where a fill ends; from there on the log is followed. A fill that was killed goes on with it.
+    filling_to bigint not null check (filling_to >= 0),
     -- Who fills it, as in search_engines.holder: gone from there, nobody does any more.
     builder    uuid,
     created_at timestamptz not null default clock_timestamp(),

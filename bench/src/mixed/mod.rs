@@ -3,14 +3,15 @@
 //! answered can be read.
 
 mod caller;
+mod engines;
 mod lag;
 
 use std::{sync::Arc, time::Duration};
 
 use embedded::Part;
 
-use self::caller::MixedCaller;
 pub use self::caller::Zipf;
+use self::{caller::MixedCaller, engines::EngineProbes};
 use crate::{
     api::Api,
     arguments::{Arguments, MixedArguments},
@@ -21,7 +22,7 @@ use crate::{
     progress::Progress,
     report::{Run, Target},
     rounds::Rounds,
-    servers::Servers,
+    servers::{Servers, installed_engines},
 };
 
 const CONNECTIONS: usize = 128;
@@ -37,7 +38,9 @@ const TIES: &str = "ties";
 /// A server or a program is missing, or a request fails.
 pub async fn run(arguments: &Arguments, closer: &MixedArguments) -> anyhow::Result<Vec<Run>> {
     let programs = Programs::ready()?;
-    let servers = Servers::start(arguments, &Part::NEEDED).await?;
+    // All sinks: the search engines, too, where they are installed.
+    let parts: Vec<Part> = Part::NEEDED.into_iter().chain(installed_engines()).collect();
+    let servers = Servers::start(arguments, &parts).await?;
     let api = Api::start(&programs.api, servers.data_dir()).await?;
     let people = weavers(&programs.api, servers.data_dir(), api.address(), AUTHORS).await?;
     let people: Arc<Vec<Person>> = Arc::new(people);
@@ -86,9 +89,10 @@ pub async fn run(arguments: &Arguments, closer: &MixedArguments) -> anyhow::Resu
     for caller in &mut mixed {
         caller.reconnect(api.address()).await?;
     }
+    let engines = EngineProbes::start(servers.endpoints(), &log, steady)?;
     let probe = lag::Probe::start(api.address(), Arc::clone(&people), steady);
     let (mixed, turn) = paced(mixed, STEADY, steady).await?;
-    let lag = probe.end().await?;
+    let (lag, engines) = (probe.end().await?, engines.end().await?);
     progress.advance(1);
     drop((mixed, ties));
     log.close().await;
@@ -105,6 +109,12 @@ pub async fn run(arguments: &Arguments, closer: &MixedArguments) -> anyhow::Resu
         runs.push(Run::new(&format!("mixed/lag-{name}/p50"), latency.p50_ms, "ms"));
         let p99 = Run::new(&format!("mixed/lag-{name}/p99"), latency.p99_ms, "ms");
         runs.push(p99.judged(Target::AtMost, 250.0));
+    }
+    for (part, latency, bound) in engines {
+        let name = format!("mixed/lag-{}", part.name());
+        runs.push(Run::new(&format!("{name}/p50"), latency.p50_ms, "ms"));
+        let p99 = Run::new(&format!("{name}/p99"), latency.p99_ms, "ms");
+        runs.push(p99.judged(Target::AtMost, bound));
     }
     Ok(runs)
 }

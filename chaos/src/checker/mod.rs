@@ -49,6 +49,8 @@ pub struct Evidence {
     pub reactions: Reactions,
     /// The answer of `replay verify`.
     pub read_models: Value,
+    /// Search engines that have to be among them.
+    pub engines: Vec<&'static str>,
     /// The answer of `replay stream verify`.
     pub stream: Value,
 }

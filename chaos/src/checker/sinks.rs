@@ -10,7 +10,7 @@ use crate::history::{Entry, Line};
 /// I5, I6, I7 and I9.
 pub fn check(evidence: &Evidence, checks: &mut Vec<Check>) {
     checks.push(stream(&evidence.stream, evidence.head));
-    read_models(&evidence.read_models, &evidence.history, checks);
+    read_models(evidence, checks);
     checks.push(reactions(evidence.reactions));
 }
 
@@ -30,7 +30,8 @@ fn stream(told: &Value, head: i64) -> Check {
     }
 }
 
-fn read_models(told: &Value, history: &[Line], checks: &mut Vec<Check>) {
+fn read_models(evidence: &Evidence, checks: &mut Vec<Check>) {
+    let Evidence { read_models: told, history, engines, .. } = evidence;
     let models = told["read_models"].as_array().map(Vec::as_slice).unwrap_or_default();
     let differing = |extra: bool| -> Vec<String> {
         let is_extra = |kind: &str| matches!(kind, "extra" | "events");
@@ -50,10 +51,13 @@ fn read_models(told: &Value, history: &[Line], checks: &mut Vec<Check>) {
         .filter_map(Value::as_str)
         .collect();
     let (healthy, unseen) = poison(history, &parked);
-    let (other, extra) = (differing(false), differing(true));
+    let (mut other, extra) = (differing(false), differing(true));
+    // An engine that does not answer is not compared, and then it does not agree either.
+    let missing = engines.iter().filter(|engine| models.iter().all(|one| one["name"] != **engine));
+    other.extend(missing.map(|engine| format!("{engine}: not compared")));
     checks.push(Check {
         name: "I6",
-        what: "every read model, Redis included, equals a fold of the log from scratch; parked is \
+        what: "every read model, in Redis and search engines too, equals a fold of the log; parked is \
                what was poisoned, and nothing else",
         ok: other.is_empty() && healthy.is_empty() && unseen.is_empty() && !models.is_empty(),
         found: format!(

@@ -109,7 +109,9 @@ fn promised() -> Evidence {
         reactions: Reactions { left: 1, unbound: 1, forgotten: 0, twice: 0 },
         read_models: json!({"read_models": [
             {"name": "node_page", "agrees": true, "difference": null, "parked_keys": []},
+            {"name": "typesense", "agrees": true, "difference": null, "parked_keys": []},
         ]}),
+        engines: vec!["typesense"],
         stream: json!({"first": 1, "last": 4, "equal": 4, "not_published_yet": 0, "first_difference": null}),
     }
 }
@@ -304,6 +306,7 @@ fn a_stream_or_a_read_model_that_differs_is_red() {
     assert_eq!(broken(|e| e.read_models["read_models"][0]["agrees"] = json!(false)), ["I6"]);
     assert_eq!(broken(|e| e.read_models["read_models"][0]["parked_keys"] = json!(["k"])), ["I6"]);
     assert_eq!(broken(|e| e.read_models = json!({})), ["I6", "I9"]);
+    assert_eq!(broken(|e| e.engines.push("meilisearch")), ["I6"], "installed, and not compared");
 }
 
 #[test]

@@ -76,6 +76,8 @@ pub struct SearchPage {
     /// Its position is the engine's.
     pub hits: Page<Hit>,
     pub engine: &'static str,
+    /// The engine refused a change of one of them and shows it as it was.
+    pub stale: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -148,11 +148,14 @@ impl Engines {
             Some(SearchCursor::After { .. }) => &[],
             _ => &inner.outside,
         };
+        let waited = query.at_least > 0;
         for candidate in asked {
             let Some(floor) = candidate.floor(&inner.heads) else { continue };
             let query = SearchQuery { at_least: query.at_least.max(floor), ..query.clone() };
             let since = Instant::now();
             match candidate.search.search(&query).await {
+                // Who has waited for a position is not shown a node as it was before.
+                Ok(page) if page.stale && waited => {}
                 Ok(page) => {
                     candidate.answered(inner, since, page.hits.items.len());
                     return Ok(page);
@@ -247,7 +250,7 @@ async fn in_postgres(postgres: &PostgresSearch, query: &SearchQuery) -> Result<S
         let next = page.hits.next_cursor.as_deref().map(SearchCursor::parse);
         let Some(Ok(next)) = next else {
             let hits = Page { items: Vec::new(), next_cursor: None, has_more: false, ..page.hits };
-            return Ok(SearchPage { hits, engine: page.engine });
+            return Ok(SearchPage { hits, ..page });
         };
         left -= left.min(100);
         passed.cursor = Some(next);

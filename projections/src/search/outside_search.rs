@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     EngineFuture, EngineGeneration, Line, Refused, SearchCursor, SearchEngine, SearchIndex, SearchPage,
     SearchQuery, Standing, Suggestions, folding,
-    outside::{EngineError, EngineStanding, Outside, asked, standings},
+    outside::{EngineError, EngineStanding, Outside, any_refused, asked, standings},
 };
 use crate::{Page, ReadError};
 
@@ -75,7 +75,9 @@ impl OutsideSearch {
         }
         let next = SearchCursor::Skip(skip + limit as u32).to_string();
         let hits = Page::cut(hits, limit, (mark.position, mark.epoch), |_| next.clone());
-        Ok(SearchPage { hits, engine: self.name_of() })
+        let nodes: Vec<Uuid> = hits.items.iter().map(|hit| hit.node.id).collect();
+        let stale = any_refused(&self.reads, &*self.engine, mark.generation, &nodes).await?;
+        Ok(SearchPage { hits, engine: self.name_of(), stale })
     }
 
     async fn offer(&self, prefix: &str, limit: u8, at_least: Position) -> Result<Suggestions, ReadError> {

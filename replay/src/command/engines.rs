@@ -75,6 +75,6 @@ pub fn sentence(verified: &Verified) -> Option<String> {
         (Some(_), None) => "is missing".to_owned(),
         (None, _) => "should not be there".to_owned(),
     };
-    let number = verified.differences.len();
+    let number = verified.differing;
     Some(format!("{} of its documents differ; node {} {what}", count(number as i64), first.node))
 }

@@ -52,13 +52,13 @@ async fn found(app: &App, parts: &Parts) -> Result<Response, Problem> {
     };
     let Caught { wanted, reads } = caught_up(app, &parts.headers, &[MODEL]).await?;
     let query = SearchQuery { at_least: wanted.unwrap_or_default(), ..query };
-    let SearchPage { hits, engine } = app.search.search(&query).await?;
+    let SearchPage { hits, engine, stale: refused } = app.search.search(&query).await?;
     // Whether the viewer may find private nodes is a row of the same read model.
     let rows = hits.items.iter().map(|hit| hit.node.id).chain(query.viewer);
     let stale = is_stale(&reads, MODEL, rows.map(|id| id.to_string()).collect()).await?;
     refuse_stale(stale, wanted)?;
     let position = hits.position;
-    let list = ListDocument::of(hits, asked, stale);
+    let list = ListDocument::of(hits, asked, stale || refused);
     let document = Found { list, engine, engine_position: position };
     // The same position means other nodes for another viewer: nobody keeps it for anybody.
     answer(&parts.headers, &document, EntityTag::List(position), Caching::Never)

@@ -39,7 +39,7 @@ pub(super) async fn search(pool: &PgPool, query: &SearchQuery) -> Result<SearchP
     let lines = Asked { query, terms: &terms, one_more: limit as i64 + 1 };
     let lines = lines.lines(&mut transaction).await?;
     transaction.commit().await?;
-    Ok(SearchPage { hits: page(lines, limit)?, engine: ENGINE })
+    Ok(SearchPage { hits: page(lines, limit)?, engine: ENGINE, stale: false })
 }
 
 /// The words of each term: the one that was typed, or those that may have been meant.

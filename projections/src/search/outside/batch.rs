@@ -27,6 +27,11 @@ impl<'a> Batch<'a> {
         made.filter(|(_, made)| !matches!(made, Ok(Some(_)))).map(|(line, _)| line.id()).collect()
     }
 
+    /// Whether nothing is refused before the engine is asked.
+    pub fn is_made(&self) -> bool {
+        self.made.iter().all(Result::is_ok)
+    }
+
     /// The lines' verdicts, out of the engine's for the documents.
     pub fn verdicts(self, of_documents: Verdicts) -> Verdicts {
         let mut of_documents = of_documents.into_iter();

@@ -10,6 +10,9 @@ use std::{future::Future, pin::Pin};
 /// A boxed future that borrows its arguments.
 pub type OutsideFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, EngineError>> + Send + 'a>>;
 
+/// Hears of a document: its id and `_pos`.
+pub type Tell<'a> = &'a mut (dyn FnMut(Uuid, Position) + Send);
+
 /// A search engine that is a server of its own: what its feeder, its rebuild, its verifier and
 /// queries ask of it. Generations are numbered by us; how they are called there is the adapter's
 /// matter. There is one writer at a time, which the lease in Postgres sees to.
@@ -35,11 +38,12 @@ pub trait Outside: Send + Sync {
     /// The mark of a generation; `None` when it is not there, or was never marked.
     fn mark(&self, generation: i32) -> OutsideFuture<'_, Option<Mark>>;
 
-    /// An empty place for a generation; what was in it is dropped.
+    /// An empty place for a generation, marked with the beginning; what was in it is dropped.
     fn prepare(&self, generation: i32) -> OutsideFuture<'_, ()>;
 
-    /// Writes documents as a whole, then the mark. One answer per line, in order; the mark is
-    /// written only after every line has its answer. Writing the same twice is harmless.
+    /// Writes documents as a whole, then the mark. One answer per line, in order. The mark is
+    /// written only when every line was taken: otherwise the refusals are noted first, and the mark
+    /// comes by itself. Writing the same twice is harmless.
     fn write<'a>(
         &'a self,
         generation: i32,
@@ -53,8 +57,9 @@ pub trait Outside: Send + Sync {
     /// Drops a generation that does not answer.
     fn drop_generation(&self, generation: i32) -> OutsideFuture<'_, ()>;
 
-    /// Every document's id and `_pos`, in no order.
-    fn contents(&self, generation: i32) -> OutsideFuture<'_, Vec<(Uuid, Position)>>;
+    /// Tells every document's id and `_pos`, in no order, a page at a time; one that is written
+    /// meanwhile may be told twice or not at all.
+    fn contents<'a>(&'a self, generation: i32, tell: Tell<'a>) -> OutsideFuture<'a, ()>;
 
     /// Bytes of memory (Typesense) or of its database (Meilisearch) that the server uses.
     fn size(&self) -> OutsideFuture<'_, u64>;

@@ -133,6 +133,10 @@ impl Feeder {
             self.build(stop).await?;
             return Ok(Step::Moved);
         };
+        if self.known.is_none() {
+            // Whoever should have dropped it was killed.
+            rebuild::drop_leaving(&*self.engine, &self.store).await?;
+        }
         let lag = head.position - mark.position;
         self.stats.update(|stats| {
             stats.condition = FeederCondition::Following;
@@ -242,11 +246,11 @@ pub(super) async fn apply(
     let ids = source::touched(log, mark.position, to).await?;
     let event = source::event_at(log, to).await?.ok_or(OutsideError::Moved)?;
     let next = Mark { generation: mark.generation, position: to, epoch: head.epoch, event };
-    let documents = bring(engine, (log, store), mark.generation, &ids, Some(next)).await?;
+    let documents = bring(engine, (log, store), mark.generation, ids.clone(), Some(next)).await?;
     if !store.advance(mark.generation, mark.position, to, head.epoch).await? {
         // Somebody took the lease over while we wrote. What we have written may be older than what
         // they wrote: whoever reads the nodes now and writes them is right again.
-        bring(engine, (log, store), mark.generation, &ids, None).await?;
+        bring(engine, (log, store), mark.generation, ids, None).await?;
         return Err(OutsideError::Moved);
     }
     Ok((next, documents))

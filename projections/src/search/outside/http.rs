@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use reqwest::Client;
+use reqwest::{Client, ClientBuilder};
 
 use super::EngineError;
 
@@ -10,11 +10,19 @@ pub(super) const QUICK: Duration = Duration::from_millis(1_200);
 pub(super) const PATIENT: Duration = Duration::from_secs(60);
 const CONNECT: Duration = Duration::from_millis(500);
 
-/// Follows no redirect: the key would go with it.
 pub(super) fn client(patience: Duration) -> Result<Client, EngineError> {
-    Client::builder()
+    built(Client::builder().timeout(patience))
+}
+
+/// Patient with each part of an answer, whose end may be far.
+pub(super) fn endless() -> Result<Client, EngineError> {
+    built(Client::builder().read_timeout(PATIENT))
+}
+
+/// Follows no redirect: the key would go with it.
+fn built(builder: ClientBuilder) -> Result<Client, EngineError> {
+    builder
         .connect_timeout(CONNECT)
-        .timeout(patience)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .build()

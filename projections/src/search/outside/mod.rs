@@ -13,6 +13,7 @@
 //! checkpoint moves after every line's own verdict has been read.
 
 mod batch;
+mod buckets;
 mod document;
 mod engine;
 mod error;
@@ -29,12 +30,13 @@ mod verify;
 mod words;
 
 pub use document::Mark;
-pub use engine::{Outside, OutsideFuture};
+pub use engine::{Outside, OutsideFuture, Tell};
 pub use error::EngineError;
 pub use feeder::Feeder;
 pub use meilisearch::MeiliSearch;
 pub use rebuild::{Rebuilt, rebuild, rollback};
 pub use stats::{FeederCondition, FeederSnapshot, FeederStats};
+pub(super) use store::any_refused;
 pub use store::{EngineStanding, standings};
 pub use typesense::TypesenseSearch;
 pub use verify::{Difference, Verified, verify};
@@ -59,9 +61,9 @@ pub enum OutsideError {
     NotBuilt,
     #[error("there is no earlier generation to go back to")]
     NothingRetained,
-    #[error("the new generation is not what the log says: {0} documents differ")]
+    #[error("the generation beside is not what the log says: {0} documents differ")]
     Different(usize),
-    #[error("interrupted")]
+    #[error("interrupted; the same command goes on from there")]
     Interrupted,
 }
 

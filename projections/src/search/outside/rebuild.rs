@@ -1,22 +1,20 @@
 use std::time::Duration;
 
-use eventstore::log;
-use kernel::Position;
+use eventstore::log::{self, Head};
+use kernel::{Position, crash_point};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Mark, Outside, OutsideError,
+    EngineError, Mark, Outside, OutsideError,
     feeder::{STEP, apply},
-    lines::bring,
+    lines::{Nodes, read, write},
     of, source,
-    store::Store,
-    verify::compare,
+    store::{Filling, Store},
+    verify::differing,
 };
 
-/// Nodes of one step of a fill.
-const NODES: usize = 5_000;
 /// How long a rebuild waits for the feeder to let go: its lease, and one bulk.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(200);
@@ -26,12 +24,14 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Rebuilt {
     pub generation: i32,
     pub position: Position,
+    /// Sent by this process: another one may have begun it.
     pub documents: usize,
     pub took: Duration,
 }
 
 /// Fills the next generation beside the one that answers, compares it with Postgres, and shows it;
-/// the one before is kept for [`rollback`]. `tell` hears position and head.
+/// the one before is kept for [`rollback`]. Goes on with what a process before it did not end.
+/// `tell` hears position and head.
 ///
 /// # Errors
 /// [`OutsideError`]; what answered before goes on answering.
@@ -113,46 +113,137 @@ pub(super) async fn build(
     stop: &CancellationToken,
 ) -> Result<Rebuilt, OutsideError> {
     let since = Instant::now();
+    drop_leaving(engine, store).await?;
     let head = log::head(log).await?;
-    let generation = store.begin(head.epoch).await?;
+    let filling = match unfinished(engine, (log, store), head).await? {
+        Some(filling) => filling,
+        None => begin(engine, store, head).await?,
+    };
+    let generation = filling.number;
     let building = async {
-        engine.prepare(generation).await.map_err(of(engine))?;
-        let mut documents = 0;
-        let mut at = 0;
-        while at < head.position {
-            if stop.is_cancelled() {
-                return Err(OutsideError::Interrupted);
-            }
-            store.hold().await?;
-            let (ids, last) = source::tied(log, at, head.position, NODES).await?;
-            documents += bring(engine, (log, store), generation, &ids, None).await?;
-            at = last;
-            tell(at, head.position);
-        }
-        let event = source::event_at(log, head.position).await?.ok_or(OutsideError::Moved)?;
-        let mark = Mark { generation, position: head.position, epoch: head.epoch, event };
-        engine.write(generation, &[], Some(mark)).await.map_err(of(engine))?;
-        store.advance(generation, 0, mark.position, mark.epoch).await?;
+        let (mark, filled) = fill(engine, (log, store), filling, tell, stop).await?;
         let (mark, more) = drain(engine, (log, store), mark, tell, stop).await?;
-        let differences = compare(engine, log, generation).await?;
-        if !differences.is_empty() {
-            return Err(OutsideError::Different(differences.len()));
+        let differences = differing(engine, log, mark).await?;
+        if differences > 0 {
+            return Err(OutsideError::Different(differences));
         }
+        crash_point!("engine.before-show");
         show(engine, store, generation).await?;
-        Ok(Rebuilt {
-            generation,
-            position: mark.position,
-            documents: documents + more,
-            took: since.elapsed(),
-        })
+        let (position, documents) = (mark.position, filled + more);
+        Ok(Rebuilt { generation, position, documents, took: since.elapsed() })
     };
     let built = building.await;
-    if built.is_err() {
+    if built.as_ref().is_err_and(is_for_good) {
         // Nobody sees it. What cannot be dropped now is dropped by the next one.
         let _ = engine.drop_generation(generation).await;
         let _ = store.forget(generation).await;
     }
     built
+}
+
+/// Whether going on would come to the same, or a full engine is better off without it.
+const fn is_for_good(error: &OutsideError) -> bool {
+    matches!(
+        error,
+        OutsideError::Different(_)
+            | OutsideError::Engine(
+                _,
+                EngineError::Full(_)
+                    | EngineError::Missing
+                    | EngineError::Refused(_)
+                    | EngineError::Answer(_)
+            )
+    )
+}
+
+async fn begin(engine: &dyn Outside, store: &Store, head: Head) -> Result<Filling, OutsideError> {
+    let filling = store.begin(head.epoch, head.position).await?;
+    crash_point!("engine.begun");
+    engine.prepare(filling.number).await.map_err(of(engine))?;
+    Ok(filling)
+}
+
+/// What was begun and can be gone on with: of this epoch, and where the engine has it still.
+async fn unfinished(
+    engine: &dyn Outside,
+    (log, store): (&PgPool, &Store),
+    head: Head,
+) -> Result<Option<Filling>, OutsideError> {
+    while let Some(filling) = store.unfinished().await? {
+        let mark = engine.mark(filling.number).await.map_err(of(engine))?;
+        let of_this_log = match mark {
+            Some(mark) if filling.epoch == head.epoch && filling.to <= head.position => {
+                source::event_at(log, mark.position).await? == Some(mark.event)
+            }
+            _ => false,
+        };
+        if of_this_log {
+            store.take_over(filling.number).await?;
+            return Ok(Some(filling));
+        }
+        match engine.drop_generation(filling.number).await {
+            // It answers already: the feeder sees that nobody knows it, and fills another one.
+            Ok(()) | Err(EngineError::Refused(_)) => store.forget(filling.number).await?,
+            Err(error) => return Err(of(engine)(error)),
+        }
+    }
+    Ok(None)
+}
+
+/// Until every node that was tied when it began is in. The next nodes are read while the engine
+/// takes the ones before.
+async fn fill(
+    engine: &dyn Outside,
+    (log, store): (&PgPool, &Store),
+    Filling { number: generation, epoch, position, to }: Filling,
+    tell: &(dyn Fn(Position, Position) + Sync),
+    stop: &CancellationToken,
+) -> Result<(Mark, usize), OutsideError> {
+    let mark = engine.mark(generation).await.map_err(of(engine))?.filter(|mark| mark.position > 0);
+    if let Some(mark) = mark {
+        if position != mark.position {
+            store.advance(generation, position, mark.position, mark.epoch).await?;
+        }
+        return Ok((mark, 0));
+    }
+    let (mut documents, mut at) = (0, position);
+    let mut next = page(engine, log, at, to).await?;
+    while let Some((nodes, last)) = next.take() {
+        if stop.is_cancelled() {
+            return Err(OutsideError::Interrupted);
+        }
+        if !store.hold().await? {
+            return Err(OutsideError::Busy);
+        }
+        let writing = write(engine, store, generation, nodes, None);
+        let (written, following) = tokio::join!(writing, page(engine, log, last, to));
+        documents += written?;
+        if !store.advance(generation, at, last, epoch).await? {
+            return Err(OutsideError::Moved);
+        }
+        (at, next) = (last, following?);
+        crash_point!("engine.after-page");
+        tell(at, to);
+    }
+    let event = source::event_at(log, to).await?.ok_or(OutsideError::Moved)?;
+    let mark = Mark { generation, position: to, epoch, event };
+    crash_point!("engine.before-mark");
+    engine.write(generation, &[], Some(mark)).await.map_err(of(engine))?;
+    Ok((mark, documents))
+}
+
+/// The nodes tied next, and where the last of them was; `None` behind the end.
+async fn page(
+    engine: &dyn Outside,
+    log: &PgPool,
+    after: Position,
+    to: Position,
+) -> Result<Option<(Nodes, Position)>, OutsideError> {
+    if after >= to {
+        return Ok(None);
+    }
+    let (ids, last) = source::tied(log, after, to, engine.bulk()).await?;
+    Ok(Some((read(log, ids).await?, last)))
 }
 
 /// Until the generation is at the head, give or take what is being committed.
@@ -172,7 +263,9 @@ async fn drain(
         if stop.is_cancelled() {
             return Err(OutsideError::Interrupted);
         }
-        store.hold().await?;
+        if !store.hold().await? {
+            return Err(OutsideError::Busy);
+        }
         let behind = head.position - mark.position;
         let (next, more) = apply(engine, (log, store), mark, head).await?;
         (mark, documents) = (next, documents + more);
@@ -186,10 +279,21 @@ async fn drain(
 
 async fn show(engine: &dyn Outside, store: &Store, generation: i32) -> Result<(), OutsideError> {
     engine.show(generation).await.map_err(of(engine))?;
-    for old in store.shown(generation).await? {
-        // Nobody asks it any more; what stays behind costs memory until somebody drops it.
-        if let Err(error) = engine.drop_generation(old).await {
-            tracing::warn!(engine = engine.name(), generation = old, %error, "an old generation stays behind");
+    crash_point!("engine.after-show");
+    store.shown(generation).await?;
+    crash_point!("engine.before-drop");
+    drop_leaving(engine, store).await
+}
+
+/// Drops what nobody asks any more, in the engine and then here.
+pub(super) async fn drop_leaving(engine: &dyn Outside, store: &Store) -> Result<(), OutsideError> {
+    for old in store.leaving().await? {
+        match engine.drop_generation(old).await {
+            Ok(()) => store.forget(old).await?,
+            // It costs memory until somebody drops it; the next one tries again.
+            Err(error) => {
+                tracing::warn!(engine = engine.name(), generation = old, %error, "an old generation stays behind");
+            }
         }
     }
     Ok(())

@@ -14,10 +14,13 @@ use crate::{
     weave::node::NODE_EVENT_TYPES,
 };
 
-/// What a node has become, or that its events cannot be read.
-pub(super) enum Node {
-    Line(Line),
-    Unreadable { id: Uuid, position: Position },
+/// A node as its events make it.
+pub(super) struct Node {
+    pub id: Uuid,
+    /// Of its last event; 0 for one that the log does not know.
+    pub position: Position,
+    /// `None`: its events cannot be read.
+    pub line: Option<Line>,
 }
 
 /// Nodes that an event after `after`, up to `to`, is about.
@@ -83,11 +86,12 @@ fn node(id: Uuid, events: &[RecordedEvent]) -> Node {
         let folded = model.decode(recorded).and_then(|event| model.fold(&id, row.take(), &event, recorded));
         match folded {
             Ok(next) => row = next,
-            Err(_) => return Node::Unreadable { id, position },
+            Err(_) => return Node { id, position, line: None },
         }
     }
-    Node::Line(match row {
+    let line = match row {
         Some(SearchRow::Node(node)) => Line::Put { node, position },
         _ => Line::Remove(id),
-    })
+    };
+    Node { id, position, line: Some(line) }
 }

@@ -26,6 +26,17 @@ pub(super) struct Generation {
     pub position: Position,
 }
 
+/// A generation that is being filled, by whoever has the lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Filling {
+    pub number: i32,
+    pub epoch: i32,
+    /// The nodes tied up to here are in.
+    pub position: Position,
+    /// Here the fill ends.
+    pub to: Position,
+}
+
 /// A document that an engine does not take.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
@@ -139,18 +150,63 @@ impl Store {
     }
 
     /// The next number, given out once.
-    pub async fn begin(&self, epoch: i32) -> Result<i32, StoreError> {
-        Ok(sqlx::query_scalar!(
-            "insert into search_generations (engine, namespace, generation, state, epoch, position, builder)
-             select $1, $2, coalesce(max(generation), 0) + 1, 'building', $3, 0, $4
+    pub async fn begin(&self, epoch: i32, to: Position) -> Result<Filling, StoreError> {
+        let number = sqlx::query_scalar!(
+            "insert into search_generations
+                 (engine, namespace, generation, state, epoch, position, filling_to, builder)
+             select $1, $2, coalesce(max(generation), 0) + 1, 'building', $3, 0, $4, $5
              from search_generations where engine = $1 and namespace = $2
              returning generation",
             self.engine,
             self.namespace,
             epoch,
+            to,
             self.holder
         )
         .fetch_one(&self.log)
+        .await?;
+        Ok(Filling { number, epoch, position: 0, to })
+    }
+
+    /// What somebody began to fill and did not end.
+    pub async fn unfinished(&self) -> Result<Option<Filling>, StoreError> {
+        Ok(sqlx::query_as!(
+            Filling,
+            r#"select generation as number, epoch, position, filling_to as "to"
+               from search_generations
+               where engine = $1 and namespace = $2 and state = 'building'
+               order by generation desc limit 1"#,
+            self.engine,
+            self.namespace
+        )
+        .fetch_optional(&self.log)
+        .await?)
+    }
+
+    /// From now on we fill it.
+    pub async fn take_over(&self, generation: i32) -> Result<(), StoreError> {
+        sqlx::query!(
+            "update search_generations set builder = $4
+             where engine = $1 and namespace = $2 and generation = $3",
+            self.engine,
+            self.namespace,
+            generation,
+            self.holder
+        )
+        .execute(&self.log)
+        .await?;
+        Ok(())
+    }
+
+    /// Generations that the engine is to drop.
+    pub async fn leaving(&self) -> Result<Vec<i32>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "select generation from search_generations
+             where engine = $1 and namespace = $2 and state = 'leaving' order by generation",
+            self.engine,
+            self.namespace
+        )
+        .fetch_all(&self.log)
         .await?)
     }
 
@@ -178,8 +234,8 @@ impl Store {
     }
 
     /// What the engine shows is what counts: this generation is live, the one that was is
-    /// retained, every other one is forgotten. Returns those.
-    pub async fn shown(&self, generation: i32) -> Result<Vec<i32>, StoreError> {
+    /// retained, every other one is to leave. Their rows stay until the engine has dropped them.
+    pub async fn shown(&self, generation: i32) -> Result<(), StoreError> {
         let mut transaction = self.log.begin().await?;
         let before = sqlx::query_scalar!(
             "update search_generations set state = 'retained'
@@ -200,24 +256,20 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
-        let forgotten = match before {
-            Some(before) => {
-                sqlx::query_scalar!(
-                    "delete from search_generations
-                     where engine = $1 and namespace = $2 and generation not in ($3, $4)
-                     returning generation",
-                    self.engine,
-                    self.namespace,
-                    generation,
-                    before
-                )
-                .fetch_all(&mut *transaction)
-                .await?
-            }
-            None => Vec::new(),
-        };
+        if let Some(before) = before {
+            sqlx::query!(
+                "update search_generations set state = 'leaving'
+                 where engine = $1 and namespace = $2 and generation not in ($3, $4)",
+                self.engine,
+                self.namespace,
+                generation,
+                before
+            )
+            .execute(&mut *transaction)
+            .await?;
+        }
         transaction.commit().await?;
-        Ok(forgotten)
+        Ok(())
     }
 
     pub async fn forget(&self, generation: i32) -> Result<(), StoreError> {
@@ -267,6 +319,33 @@ impl Store {
         .await?;
         Ok(())
     }
+}
+
+/// Whether a generation holds any of these nodes as it was before a change that it did not take.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub(in crate::search) async fn any_refused(
+    reads: &PgPool,
+    engine: &dyn Outside,
+    generation: i32,
+    nodes: &[Uuid],
+) -> Result<bool, sqlx::Error> {
+    if nodes.is_empty() {
+        return Ok(false);
+    }
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from search_refused
+               where engine = $1 and namespace = $2 and generation = $3 and node_id = any ($4)
+           ) as "any!""#,
+        engine.name(),
+        engine.namespace(),
+        generation,
+        nodes
+    )
+    .fetch_one(reads)
+    .await
 }
 
 /// One generation of one engine, as operators see it.

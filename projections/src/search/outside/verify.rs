@@ -1,15 +1,14 @@
 use std::collections::{HashMap, HashSet};
 
-use eventstore::StoreError;
+use futures::TryStreamExt;
 use kernel::Position;
-use sha2::{Digest, Sha256};
 use sqlx::PgPool;
-use tokio::time::{Duration, sleep};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
     Mark, Outside, OutsideError,
+    buckets::{Group, Sums},
     lines::bring,
     of,
     rebuild::held,
@@ -18,10 +17,13 @@ use super::{
 };
 use crate::search::{Line, outside::document::Document};
 
-/// Differing buckets are read again, twice: what was being written is equal by then.
-const LOOKS: usize = 3;
-const PAUSE: Duration = Duration::from_secs(1);
-const BUCKETS: usize = 256;
+/// Documents of a side that are looked at one by one at once. Where more differ, both sides are
+/// read once for so many.
+const AT_ONCE: usize = 50_000;
+/// Differences that are told one by one.
+const TOLD: usize = 1_000;
+/// Streams of one question to the log.
+const READ: usize = 500;
 
 /// A document that is not as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,9 @@ pub struct Verified {
     pub generation: i32,
     pub position: Position,
     pub documents: usize,
+    /// The first of them.
     pub differences: Vec<Difference>,
+    pub differing: usize,
     /// How many of them are still there: all, unless they were repaired.
     pub left: usize,
 }
@@ -55,136 +59,134 @@ pub async fn verify(
     repair: bool,
     stop: &CancellationToken,
 ) -> Result<Verified, OutsideError> {
-    let Mark { generation, position, .. } =
-        engine.live().await.map_err(of(engine))?.ok_or(OutsideError::NotBuilt)?;
-    let mut differences = compare(engine, log, generation).await?;
-    for _ in 1..LOOKS {
-        if differences.is_empty() {
-            break;
+    let mark = engine.live().await.map_err(of(engine))?.ok_or(OutsideError::NotBuilt)?;
+    let comparison = Comparison::new(engine, log, mark).await?;
+    let (groups, documents) = comparison.groups().await?;
+    let Mark { generation, position, .. } = mark;
+    let mut verified =
+        Verified { generation, position, documents, differences: Vec::new(), differing: 0, left: 0 };
+    for group in groups {
+        if stop.is_cancelled() {
+            return Err(OutsideError::Interrupted);
         }
-        sleep(PAUSE).await;
-        let again: HashSet<Uuid> = compare(engine, log, generation).await?.iter().map(|d| d.node).collect();
-        differences.retain(|difference| again.contains(&difference.node));
+        let differences = comparison.within(&group).await?;
+        verified.differing += differences.len();
+        verified.left += differences.len();
+        if repair && !differences.is_empty() {
+            let store = Store::new(log.clone(), engine);
+            let ids: Vec<Uuid> = differences.iter().map(|difference| difference.node).collect();
+            held(&store, stop, bring(engine, (log, &store), generation, ids.clone(), None)).await?;
+            let after = comparison.within(&group).await?;
+            let mended = ids.iter().filter(|id| after.iter().all(|left| left.node != **id)).count();
+            verified.left -= mended;
+        }
+        let room = TOLD - verified.differences.len();
+        verified.differences.extend(differences.into_iter().take(room));
     }
-    let documents = engine.contents(generation).await.map_err(of(engine))?.len();
-    let mut left = differences.len();
-    if repair && left > 0 {
-        let store = Store::new(log.clone(), engine);
-        let ids: Vec<Uuid> = differences.iter().map(|difference| difference.node).collect();
-        held(&store, stop, bring(engine, (log, &store), generation, &ids, None)).await?;
-        let after = compare(engine, log, generation).await?;
-        left = after.iter().filter(|difference| ids.contains(&difference.node)).count();
-    }
-    Ok(Verified { generation, position, documents, differences, left })
+    Ok(verified)
 }
 
-/// What is there and what should be.
-pub(super) async fn compare(
-    engine: &dyn Outside,
-    log: &PgPool,
-    generation: i32,
-) -> Result<Vec<Difference>, OutsideError> {
-    let expected = expected(log, engine, generation).await?;
-    let found: HashMap<Uuid, Position> =
-        engine.contents(generation).await.map_err(of(engine))?.into_iter().collect();
-    let (ours, theirs) = (hashes(&expected), hashes(&found));
-    let differs = |id: &Uuid| ours[bucket(*id)] != theirs[bucket(*id)];
-    let ids: HashSet<Uuid> = expected.keys().chain(found.keys()).copied().filter(differs).collect();
-    let mut differences: Vec<Difference> = ids
-        .into_iter()
-        .map(|node| Difference {
-            node,
-            expected: expected.get(&node).copied(),
-            found: found.get(&node).copied(),
+/// How many documents of a generation differ.
+pub(super) async fn differing(engine: &dyn Outside, log: &PgPool, mark: Mark) -> Result<usize, OutsideError> {
+    let comparison = Comparison::new(engine, log, mark).await?;
+    let mut count = 0;
+    for group in comparison.groups().await?.0 {
+        count += comparison.within(&group).await?.len();
+    }
+    Ok(count)
+}
+
+struct Comparison<'a> {
+    engine: &'a dyn Outside,
+    log: &'a PgPool,
+    /// What the engine had when we began. A node that changed later is not compared.
+    mark: Mark,
+    /// What the engine does not take is known and no difference.
+    refused: HashSet<Uuid>,
+}
+
+impl<'a> Comparison<'a> {
+    async fn new(engine: &'a dyn Outside, log: &'a PgPool, mark: Mark) -> Result<Self, OutsideError> {
+        let refused = sqlx::query_scalar!(
+            "select node_id from search_refused where engine = $1 and namespace = $2 and generation = $3",
+            engine.name(),
+            engine.namespace(),
+            mark.generation
+        )
+        .fetch_all(log)
+        .await?;
+        Ok(Self { engine, log, mark, refused: refused.into_iter().collect() })
+    }
+
+    /// The buckets that differ, and how many documents the engine has.
+    async fn groups(&self) -> Result<(Vec<Group>, usize), OutsideError> {
+        let (mut ours, mut theirs) = (Sums::default(), Sums::default());
+        self.expected(|id, position| ours.add(id, position)).await?;
+        self.found(&mut |id, position| theirs.add(id, position)).await?;
+        Ok((ours.differing(&theirs, AT_ONCE), theirs.count()))
+    }
+
+    async fn within(&self, group: &Group) -> Result<Vec<Difference>, OutsideError> {
+        let mut sides: HashMap<Uuid, (Option<Position>, Option<Position>)> = HashMap::new();
+        self.expected(|id, position| {
+            if group.has(id) {
+                sides.entry(id).or_default().0 = Some(position);
+            }
         })
-        .filter(|difference| difference.expected != difference.found)
-        .collect();
-    differences.sort_by_key(|difference| difference.node);
-    settle(log, &mut differences).await?;
-    Ok(differences)
-}
-
-/// The read model may be behind the engine, or ahead of it: what differs is asked of the log.
-async fn settle(log: &PgPool, differences: &mut Vec<Difference>) -> Result<(), OutsideError> {
-    let ids: Vec<Uuid> = differences.iter().map(|difference| difference.node).collect();
-    let mut said = HashMap::new();
-    for part in ids.chunks(500) {
-        for node in source::nodes(log, part).await? {
-            if let Node::Line(line) = node {
-                said.insert(line.id(), should_be(&line));
+        .await?;
+        self.found(&mut |id, position| {
+            if group.has(id) {
+                sides.entry(id).or_default().1 = Some(position);
+            }
+        })
+        .await?;
+        sides.retain(|id, (expected, found)| expected != found && !self.refused.contains(id));
+        let mut found: HashMap<Uuid, Option<Position>> =
+            sides.into_iter().map(|(id, (_, found))| (id, found)).collect();
+        let ids: Vec<Uuid> = found.keys().copied().collect();
+        // The read model may be behind the engine, or ahead of it: the log decides.
+        let mut differences = Vec::new();
+        for part in ids.chunks(READ) {
+            for node in source::nodes(self.log, part).await? {
+                let found = found.remove(&node.id).flatten();
+                differences.extend(self.difference(&node, found));
             }
         }
+        differences.sort_by_key(|difference| difference.node);
+        Ok(differences)
     }
-    for difference in differences.iter_mut() {
-        difference.expected = said.get(&difference.node).copied().flatten();
+
+    fn difference(&self, node: &Node, found: Option<Position>) -> Option<Difference> {
+        // What nobody can read is noted as refused, and what is newer is yet to come.
+        let line = node.line.as_ref().filter(|_| node.position <= self.mark.position)?;
+        let expected = should_be(line);
+        (expected != found).then_some(Difference { node: node.id, expected, found })
     }
-    differences.retain(|difference| difference.expected != difference.found);
-    Ok(())
+
+    /// Every node that somebody may find, with the position of its last change.
+    async fn expected(&self, mut tell: impl FnMut(Uuid, Position)) -> Result<(), OutsideError> {
+        let mut rows = sqlx::query!(
+            r#"select n.id as "id!", s.last_position
+               from read.node_search n
+               join streams s on s.aggregate_id = n.id
+               where n.search_visibility = 'public'
+                  or n.search_visibility = 'private' and n.created_by is not null"#
+        )
+        .fetch(self.log);
+        while let Some(row) = rows.try_next().await? {
+            tell(row.id, row.last_position);
+        }
+        Ok(())
+    }
+
+    async fn found(&self, tell: &mut (dyn FnMut(Uuid, Position) + Send)) -> Result<(), OutsideError> {
+        self.engine.contents(self.mark.generation, tell).await.map_err(of(self.engine))
+    }
 }
 
 fn should_be(line: &Line) -> Option<Position> {
     match (line, Document::of_line(line)) {
         (Line::Put { position, .. }, Ok(Some(_))) => Some(*position),
         _ => None,
-    }
-}
-
-/// Every node that somebody may find, with the position of its last change. What the engine has
-/// refused is known and no difference.
-async fn expected(
-    log: &PgPool,
-    engine: &dyn Outside,
-    generation: i32,
-) -> Result<HashMap<Uuid, Position>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select n.id as "id!", s.last_position
-           from read.node_search n
-           join streams s on s.aggregate_id = n.id
-           where (n.search_visibility = 'public'
-                  or n.search_visibility = 'private' and n.created_by is not null)
-             and not exists (
-                 select from search_refused r
-                 where r.engine = $1 and r.namespace = $2 and r.generation = $3 and r.node_id = n.id
-             )"#,
-        engine.name(),
-        engine.namespace(),
-        generation
-    )
-    .fetch_all(log)
-    .await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.last_position)).collect())
-}
-
-/// By the end of an id: its beginning is a time.
-const fn bucket(id: Uuid) -> usize {
-    id.as_bytes()[15] as usize % BUCKETS
-}
-
-fn hashes(documents: &HashMap<Uuid, Position>) -> [u64; BUCKETS] {
-    let mut hashes = [0; BUCKETS];
-    for (id, position) in documents {
-        let digest =
-            Sha256::new().chain_update(id.as_bytes()).chain_update(position.to_be_bytes()).finalize();
-        let mut eight = [0; 8];
-        eight.copy_from_slice(&digest[..8]);
-        // The sum does not depend on the order; unlike XOR, twice the same is not nothing.
-        hashes[bucket(*id)] = u64::wrapping_add(hashes[bucket(*id)], u64::from_be_bytes(eight));
-    }
-    hashes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_position_changes_its_bucket_and_no_other() {
-        let documents: HashMap<Uuid, Position> =
-            (0..1_000_u128).map(|number| (Uuid::from_u128(number), 7)).collect();
-        let mut other = documents.clone();
-        other.insert(Uuid::from_u128(3), 8);
-        let (before, after) = (hashes(&documents), hashes(&other));
-        let changed: Vec<usize> = (0..BUCKETS).filter(|index| before[*index] != after[*index]).collect();
-        assert_eq!(changed, [3]);
     }
 }

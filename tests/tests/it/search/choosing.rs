@@ -9,6 +9,7 @@ use projections::search::{
     Engines, OutsideSearch, PostgresSearch, SearchCursor, SearchEngine, SearchObserver, SearchQuery,
     outside::{EngineError, Feeder, Outside},
 };
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -177,5 +178,27 @@ async fn a_page_can_be_gone_on_from_when_its_engine_is_gone() {
     let cursor = SearchCursor::parse(page.hits.next_cursor.as_deref().unwrap()).unwrap();
     let last = SearchQuery { cursor: Some(cursor), ..two };
     assert_eq!(line.asked(last).await, ("postgres", 1));
+    line.stop.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hit_whose_change_was_refused_is_stale_and_not_for_who_waits_for_it() {
+    let line = Line::new().await;
+    let id = line.place.tie("Garten Stille").await;
+    line.place.settle().await;
+    line.caught_up().await;
+    line.first.state().refuses = Some("Garten Krach".to_owned());
+    let revised = line.place.append(("node", id), 1, "NodeRevised", json!({"title": "Garten Krach"})).await;
+    line.place.settle().await;
+    line.caught_up().await;
+    let stale = SearchQuery { text: "stille".into(), ..garten() };
+    let page = line.engines.search(&stale).await.unwrap();
+    assert_eq!((page.engine, page.hits.items.len(), page.stale), ("first", 1, true));
+    let page = line.engines.search(&SearchQuery { text: "4".into(), ..garten() }).await.unwrap();
+    assert!(!page.stale, "another node");
+    // The next engine took it.
+    let page = line.engines.search(&SearchQuery { at_least: revised, ..stale }).await.unwrap();
+    assert_eq!((page.engine, page.hits.items.len(), page.stale), ("second", 0, false));
+    assert!(!line.engines.breaker("first").unwrap().is_open());
     line.stop.cancel();
 }

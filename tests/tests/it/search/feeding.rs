@@ -236,7 +236,35 @@ async fn a_rebuild_that_fails_leaves_what_answers() {
     engine.state().fails = None;
     assert_eq!(engine.state().live, Some(1));
     assert_eq!(engine.titles().len(), 1);
-    assert_eq!(standings(log(&place)).await.unwrap().len(), 1);
+    // What was begun is gone on with.
+    let states: Vec<String> =
+        standings(log(&place)).await.unwrap().into_iter().map(|row| row.state).collect();
+    assert_eq!(states, ["live", "building"]);
+    let rebuilt = rebuild(&*engine, log(&place), &|_, _| {}, &CancellationToken::new()).await.unwrap();
+    assert_eq!((rebuilt.generation, engine.state().live), (2, Some(2)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_change_is_no_difference_and_what_is_newer_than_the_engine_neither() {
+    let place = Place::new().await;
+    let id = place.tie("Garten").await;
+    let engine = Arc::new(Toy::new("toy"));
+    let fed = Fed::begin(&engine, log(&place));
+    until("filled", || position(&engine) == 1).await;
+    engine.state().refuses = Some("Krach".to_owned());
+    place.append(("node", id), 1, "NodeRevised", json!({"title": "Krach"})).await;
+    until("followed", || position(&engine) == 2).await;
+    fed.end().await;
+    let later = place.tie("Chor").await;
+    place.settle().await;
+    let stop = CancellationToken::new();
+    let verified = verify(&*engine, log(&place), false, &stop).await.unwrap();
+    assert_eq!((verified.differing, verified.documents), (0, 1), "{verified:?}");
+    // One it should have had is a difference.
+    let mark = engine.state().generations[&1].mark;
+    engine.state().generations.get_mut(&1).unwrap().mark.as_mut().unwrap().position = 3;
+    let verified = verify(&*engine, log(&place), false, &stop).await.unwrap();
+    assert_eq!(verified.differences.iter().map(|one| one.node).collect::<Vec<_>>(), [later], "{mark:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,5 +5,7 @@ mod feeding;
 mod index;
 mod live;
 mod plans;
+mod shelf;
+pub mod sweep;
 mod toy;
 mod wire;

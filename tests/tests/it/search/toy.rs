@@ -12,7 +12,7 @@ use kernel::Position;
 use projections::{
     search::{
         Hit, Line, Refused, SearchQuery, folding,
-        outside::{EngineError, Mark, Outside, OutsideFuture},
+        outside::{EngineError, Mark, Outside, OutsideFuture, Tell},
     },
     weave::node::{NodeFields, NodeShape},
 };
@@ -109,7 +109,7 @@ fn write(
             }
         });
     }
-    if mark.is_some() {
+    if mark.is_some() && answers.iter().all(Result::is_ok) {
         target.mark = mark;
     }
     Ok(answers)
@@ -156,7 +156,8 @@ impl Outside for Toy {
     fn prepare(&self, generation: i32) -> OutsideFuture<'_, ()> {
         Box::pin(async move {
             self.answer(|state| {
-                state.generations.insert(generation, Generation::default());
+                let mark = Some(Mark::beginning(generation, 0));
+                state.generations.insert(generation, Generation { mark, ..Generation::default() });
                 Ok(())
             })
         })
@@ -190,11 +191,12 @@ impl Outside for Toy {
         })
     }
 
-    fn contents(&self, generation: i32) -> OutsideFuture<'_, Vec<(Uuid, Position)>> {
+    fn contents<'a>(&'a self, generation: i32, tell: Tell<'a>) -> OutsideFuture<'a, ()> {
         Box::pin(async move {
             self.answer(|state| {
                 let generation = state.generations.get(&generation).ok_or(EngineError::Missing)?;
-                Ok(generation.nodes.iter().map(|(id, (_, position))| (*id, *position)).collect())
+                generation.nodes.iter().for_each(|(id, (_, position))| tell(*id, *position));
+                Ok(())
             })
         })
     }

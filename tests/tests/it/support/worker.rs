@@ -109,6 +109,7 @@ fn worker_process() {
             "append-one" => append_one(appender).await,
             "rebuild" => crate::generation::sweep::rebuild().await,
             "rebuild-past" => crate::generation::sweep::rebuild_past().await,
+            "index" => crate::search::sweep::index().await,
             "hold-a-job" => crate::jobs::hold_a_job().await,
             other => panic!("no job {other}"),
         }

@@ -1,6 +1,5 @@
 use std::{fmt, time::Duration};
 
-use kernel::Position;
 use meilisearch_sdk::{
     client::{Client, SwapIndexes},
     documents::DocumentsQuery,
@@ -10,7 +9,6 @@ use meilisearch_sdk::{
     task_info::TaskInfo,
     tasks::TasksDeleteQuery,
 };
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -20,13 +18,13 @@ use super::{
     answer::{TaskState, is_of_a_document, of_error, of_failed_task, task_state},
     http::Http,
     query::{self, Found, TITLES},
-    sent::Sent,
+    sent::{Listed, Put, Sent},
     settings::settings,
 };
 use crate::search::{
     Hit, Line, Refused, SearchQuery,
     outside::{
-        EngineError, Mark, Outside, OutsideFuture,
+        EngineError, Mark, Outside, OutsideFuture, Tell,
         batch::{Batch, Verdicts},
         document::{MARK, MarkDocument},
         engine::one_more,
@@ -59,13 +57,6 @@ impl fmt::Debug for MeiliSearch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MeiliSearch").field("live", &self.live).finish_non_exhaustive()
     }
-}
-
-#[derive(Deserialize)]
-struct Listed {
-    id: String,
-    #[serde(default)]
-    _pos: Position,
 }
 
 impl MeiliSearch {
@@ -143,6 +134,19 @@ impl MeiliSearch {
         }
     }
 
+    /// Everything or nothing, in one task: false when a document was at fault.
+    async fn put_marked(&self, uid: &str, documents: &[Sent<'_>], mark: Mark) -> Result<bool, EngineError> {
+        let mark = MarkDocument::from(mark);
+        let all: Vec<Put<'_>> =
+            documents.iter().map(Put::Node).chain(std::iter::once(Put::Mark(&mark))).collect();
+        match self.settled(self.index(uid).add_or_replace(&all, Some("id")).await).await? {
+            TaskState::Succeeded | TaskState::Waiting => Ok(true),
+            TaskState::Canceled => Err(EngineError::Task("canceled".to_owned())),
+            TaskState::Failed(code) if is_of_a_document(&code) && !documents.is_empty() => Ok(false),
+            TaskState::Failed(code) => Err(of_failed_task(&code)),
+        }
+    }
+
     /// One bad document fails its whole bulk: then it is halved until the bad ones are alone.
     async fn put(&self, uid: &str, documents: &[Sent<'_>]) -> Result<Verdicts, EngineError> {
         let mut verdicts = vec![Ok(()); documents.len()];
@@ -179,11 +183,18 @@ impl MeiliSearch {
         if !gone.is_empty() {
             self.done(self.index(uid).delete_documents(&gone).await).await?;
         }
-        let verdicts = self.put(uid, &documents).await?;
-        if let Some(mark) = mark {
-            let mark = MarkDocument::from(mark);
-            self.done(self.index(uid).add_or_replace(&[mark], Some("id")).await).await?;
-        }
+        let mark = mark.filter(|_| batch.is_made());
+        let verdicts = match mark {
+            // A second task would be half a second more until what was written is believed.
+            Some(mark) if self.put_marked(uid, &documents, mark).await? => vec![Ok(()); documents.len()],
+            _ => {
+                let verdicts = self.put(uid, &documents).await?;
+                if let Some(mark) = mark.filter(|_| verdicts.iter().all(Result::is_ok)) {
+                    self.put_marked(uid, &[], mark).await?;
+                }
+                verdicts
+            }
+        };
         Ok(batch.verdicts(verdicts))
     }
 
@@ -343,23 +354,23 @@ impl Outside for MeiliSearch {
         })
     }
 
-    fn contents(&self, generation: i32) -> OutsideFuture<'_, Vec<(Uuid, Position)>> {
+    fn contents<'a>(&'a self, generation: i32, tell: Tell<'a>) -> OutsideFuture<'a, ()> {
         Box::pin(async move {
             let index = self.index(self.place(generation).await?);
-            let mut found = Vec::new();
             for page in 0.. {
                 let mut asked = DocumentsQuery::new(&index);
                 asked.with_fields(["id", "_pos"]).with_offset(page * PAGE).with_limit(PAGE);
                 let listed = asked.execute::<Listed>().await.map_err(|error| of_error(&error))?;
                 let last = listed.results.len() < PAGE;
-                let nodes = listed.results.into_iter().filter(|document| document.id != MARK);
-                // Another id is nobody's of ours: nil is no node either.
-                found.extend(nodes.map(|node| (node.id.parse().unwrap_or_default(), node._pos)));
+                for document in listed.results.into_iter().filter(|document| document.id != MARK) {
+                    // Another id is nobody's of ours: nil is no node either.
+                    tell(document.id.parse().unwrap_or_default(), document._pos);
+                }
                 if last {
                     break;
                 }
             }
-            Ok(found)
+            Ok(())
         })
     }
 

@@ -42,6 +42,15 @@ impl Http {
     }
 }
 
+/// A parameter as Meilisearch reads it: what there may be several of is a comma list.
+fn written(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(written).collect::<Vec<_>>().join(","),
+        other => other.to_string(),
+    }
+}
+
 fn other(error: EngineError) -> Error {
     Error::Other(Box::new(error))
 }
@@ -66,9 +75,7 @@ impl HttpClient for Http {
             .into_iter()
             .flatten()
             .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| {
-                (name.clone(), value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-            })
+            .map(|(name, value)| (name.clone(), written(value)))
             .collect();
         let request = match &method {
             Method::Get { .. } => self.client.get(url),

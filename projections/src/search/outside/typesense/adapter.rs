@@ -1,8 +1,7 @@
 use std::{fmt, time::Duration};
 
-use kernel::Position;
 use reqwest::Client;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use typesense_codegen::{
     apis::{
@@ -19,18 +18,16 @@ use super::{
     answer::{of_error, of_status, verdicts},
     query::{self, Answers},
     schema::schema,
+    sent::{Sent, push, tell_of},
 };
-use crate::{
-    search::{
-        Hit, Line, SearchQuery,
-        outside::{
-            EngineError, Mark, Outside, OutsideFuture,
-            batch::{Batch, Verdicts},
-            document::{Document, MARK, MarkDocument},
-            http,
-        },
+use crate::search::{
+    Hit, Line, SearchQuery,
+    outside::{
+        EngineError, Mark, Outside, OutsideFuture, Tell,
+        batch::{Batch, Verdicts},
+        document::{MARK, MarkDocument},
+        http,
     },
-    weave::LatLon,
 };
 
 /// Ids of one deletion: they travel in the URL.
@@ -46,6 +43,8 @@ pub struct TypesenseSearch {
     patient: Configuration,
     /// For readers. Not the generated client: it wants every one of its seventy parameters named.
     quick: Client,
+    /// For an answer as long as all documents together.
+    endless: Client,
     key: String,
 }
 
@@ -76,6 +75,7 @@ impl TypesenseSearch {
             alias: format!("{namespace}_nodes"),
             patient,
             quick: http::client(http::QUICK)?,
+            endless: http::endless()?,
             key: key.to_owned(),
         })
     }
@@ -170,15 +170,45 @@ impl TypesenseSearch {
         }
         self.delete(&collection, &batch.gone()).await?;
         let verdicts = if sent == 0 { vec![] } else { self.import(&collection, body, sent).await? };
-        if let Some(mark) = mark {
-            let mut body = String::new();
-            push(&mut body, &MarkDocument::from(mark));
-            let verdicts = self.import(&collection, body, 1).await?;
-            if verdicts.iter().any(Result::is_err) {
-                return Err(EngineError::Refused("the mark".to_owned()));
+        let answers = batch.verdicts(verdicts);
+        if let Some(mark) = mark.filter(|_| answers.iter().all(Result::is_ok)) {
+            self.write_mark(&collection, mark).await?;
+        }
+        Ok(answers)
+    }
+
+    async fn write_mark(&self, collection: &str, mark: Mark) -> Result<(), EngineError> {
+        let mut body = String::new();
+        push(&mut body, &MarkDocument::from(mark));
+        let verdicts = self.import(collection, body, 1).await?;
+        if verdicts.iter().any(Result::is_err) {
+            return Err(EngineError::Refused("the mark".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Not the generated call: that holds the whole text.
+    async fn export(&self, collection: String, tell: Tell<'_>) -> Result<(), EngineError> {
+        let url = format!("{}/collections/{collection}/documents/export", self.patient.base_path);
+        let request = self.endless.get(url).query(&[("include_fields", "id,_pos")]);
+        let answer = request.header("X-TYPESENSE-API-KEY", &self.key).send().await;
+        let mut answer = answer.map_err(|error| EngineError::of_transport(&error))?;
+        let status = answer.status();
+        if !status.is_success() {
+            let body = answer.text().await.map_err(|error| EngineError::of_transport(&error))?;
+            return Err(of_status(status.as_u16(), &body));
+        }
+        let mut rest = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| EngineError::of_transport(&error))? {
+            for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+                rest.extend_from_slice(part);
+                if part.ends_with(b"\n") {
+                    tell_of(&rest, tell)?;
+                    rest.clear();
+                }
             }
         }
-        Ok(batch.verdicts(verdicts))
+        tell_of(&rest, tell)
     }
 
     async fn drop_collection(&self, generation: i32) -> Result<(), EngineError> {
@@ -195,35 +225,6 @@ impl TypesenseSearch {
     }
 }
 
-/// A document with its place as Typesense writes one.
-#[derive(Serialize)]
-struct Sent<'a> {
-    #[serde(flatten)]
-    document: &'a Document,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    point: Option<[f64; 2]>,
-}
-
-impl<'a> Sent<'a> {
-    fn of(document: &'a Document) -> Self {
-        Self { document, point: document.point.map(|LatLon { lat, lon }| [lat, lon]) }
-    }
-}
-
-fn push(body: &mut String, document: &impl Serialize) {
-    // Plain strings, numbers and lists: nothing in them fails to serialise. An empty line would
-    // have no verdict, and the count would tell.
-    body.push_str(&serde_json::to_string(document).unwrap_or_default());
-    body.push('\n');
-}
-
-#[derive(Deserialize)]
-struct Exported {
-    id: String,
-    #[serde(default)]
-    _pos: Position,
-}
-
 impl Outside for TypesenseSearch {
     fn name(&self) -> &'static str {
         ENGINE
@@ -238,7 +239,7 @@ impl Outside for TypesenseSearch {
     }
 
     fn bulk(&self) -> usize {
-        1_000
+        2_000
     }
 
     fn version(&self) -> OutsideFuture<'_, String> {
@@ -263,7 +264,8 @@ impl Outside for TypesenseSearch {
                 collection_schema: schema(self.collection(generation)),
             };
             let created = collections::create_collection(&self.patient, &collection).await;
-            created.map(drop).map_err(|error| of_error(&error))
+            created.map_err(|error| of_error(&error))?;
+            self.write_mark(&self.collection(generation), Mark::beginning(generation, 0)).await
         })
     }
 
@@ -299,27 +301,8 @@ impl Outside for TypesenseSearch {
         })
     }
 
-    fn contents(&self, generation: i32) -> OutsideFuture<'_, Vec<(Uuid, Position)>> {
-        Box::pin(async move {
-            let export = documents::ExportDocumentsParams {
-                collection_name: self.collection(generation).into(),
-                filter_by: None,
-                include_fields: Some("id,_pos".into()),
-                exclude_fields: None,
-            };
-            let text = documents::export_documents(&self.patient, &export).await;
-            let text = text.map_err(|error| of_error(&error))?;
-            let mut found = Vec::new();
-            for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                let line: Exported = serde_json::from_str(line)
-                    .map_err(|_| EngineError::Answer("a document without id and position"))?;
-                if line.id != MARK {
-                    // Another id is nobody's of ours: nil is no node either.
-                    found.push((line.id.parse().unwrap_or_default(), line._pos));
-                }
-            }
-            Ok(found)
-        })
+    fn contents<'a>(&'a self, generation: i32, tell: Tell<'a>) -> OutsideFuture<'a, ()> {
+        Box::pin(self.export(self.collection(generation), tell))
     }
 
     fn size(&self) -> OutsideFuture<'_, u64> {

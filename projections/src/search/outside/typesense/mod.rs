@@ -9,6 +9,7 @@ mod adapter;
 mod answer;
 mod query;
 mod schema;
+mod sent;
 
 pub use adapter::TypesenseSearch;
 

@@ -62,3 +62,49 @@ async fn an_engine_that_is_killed_under_load_costs_no_search() {
         engine.note("failover", json!({"searches": asked.load(Ordering::Relaxed)})).await;
     }
 }
+
+/// With both, the fallback takes over from the primary, and Postgres is not needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_is_killed_under_load_is_replaced_by_the_fallback() {
+    let [primary, fallback] = PARTS;
+    let Some(mut primary) = Engine::start(primary).await else { return };
+    let Some(fallback) = Engine::start(fallback).await else { return };
+    let place = Installation::new().await;
+    let mut environment = primary.environment();
+    environment.extend(fallback.environment());
+    environment.retain(|(name, _)| *name != "SEARCH_ENGINES");
+    environment.push(("SEARCH_ENGINES", format!("{},{}", primary.name, fallback.name)));
+    let environment: Vec<(&str, &str)> =
+        environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let api = Arc::new(place.api_with(&environment).await);
+    let (_, token) = api.person(&place, "Ada").await;
+    let id = Uuid::now_v7();
+    let tied = api.command(&token, &format!("/v1/nodes/{id}/tie"), node("Garten")).await.position();
+    api.get_by(primary.name, "/v1/search?q=garten", "", tied).await;
+    let since = std::time::Instant::now();
+    let metric = format!("search_engine_eligible{{engine=\"{}\"}} 1", fallback.name);
+    while !api.get("/metrics", "").await.text.contains(&metric) {
+        assert!(since.elapsed() < Duration::from_secs(60), "{} is not caught up", fallback.name);
+        sleep(Duration::from_millis(100)).await;
+    }
+    let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let reader = {
+        let (api, stop, asked) = (Arc::clone(&api), Arc::clone(&stop), Arc::clone(&asked));
+        tokio::spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                let reply = api.get("/v1/search?q=garten", "").await;
+                assert_eq!(reply.status, 200, "{reply:?}");
+                assert_eq!(reply.body["items"].as_array().unwrap().len(), 1, "{reply:?}");
+                asked.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    };
+    sleep(Duration::from_millis(500)).await;
+    primary.kill();
+    api.get_by(fallback.name, "/v1/search?q=garten", "", tied).await;
+    stop.store(true, Ordering::Relaxed);
+    reader.await.unwrap();
+    let searches = asked.load(Ordering::Relaxed);
+    primary.restart().await;
+    primary.note("replaced", json!({"by": fallback.name, "searches": searches})).await;
+}

@@ -193,6 +193,15 @@ async fn removed_nodes_are_deleted_by_id() {
 }
 
 #[tokio::test]
+async fn what_there_may_be_several_of_is_a_comma_list() {
+    // Nobody has recorded the answer; the real one refuses a list in brackets.
+    let (server, engine) = meilisearch([recorded("meilisearch/67-auth-wrong-key")]).await;
+    assert_eq!(engine.prepare(2).await, Err(EngineError::Key));
+    let several = "indexUids=test_nodes%2Ctest_nodes_beside&statuses=succeeded%2Cfailed%2Ccanceled";
+    assert_eq!(server.asked()[0].line(), format!("DELETE /tasks?{several}"));
+}
+
+#[tokio::test]
 async fn version_and_size_are_read() {
     let (_server, engine) =
         meilisearch([recorded("meilisearch/02-version"), recorded("meilisearch/58-stats")]).await;
