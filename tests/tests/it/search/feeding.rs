@@ -185,9 +185,10 @@ async fn what_another_feeder_wrote_after_we_looked_at_the_log_is_no_reason_to_bu
     gate.open.notify_one();
     place.tie("Chor").await;
     until("followed", || position(&engine) == 3).await;
-    let state = engine.state();
-    assert_eq!((state.live, state.generations.len()), (Some(1), 1), "everything was built anew");
-    drop(state);
+    {
+        let state = engine.state();
+        assert_eq!((state.live, state.generations.len()), (Some(1), 1), "everything was built anew");
+    }
     fed.end().await;
 }
 
