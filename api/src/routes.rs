@@ -12,7 +12,7 @@ use crate::{
     command::Collections,
     docs, health,
     http::Params,
-    lifecycle, metrics,
+    lifecycle, live, metrics,
     problem::Problem,
     settings::{Role, Roles},
     weave,
@@ -45,6 +45,7 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/activity", get(weave::activity::list))
             .route("/v1/search", get(weave::search::search))
             .route("/v1/search/suggest", get(weave::search::suggest))
+            .route("/v1/live", get(live::live))
             .route("/v1/stats", get(weave::statistics::stats))
             .route("/v1/trending", get(weave::trending::list))
             .route("/v1/audit/events", get(audit::events))

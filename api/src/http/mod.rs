@@ -9,6 +9,7 @@ mod lanes;
 mod leftover;
 mod params;
 mod refusals;
+mod seat;
 mod server;
 
 pub use body::{MAX_BODY, has_json_type, oversized, read_body};
@@ -17,4 +18,5 @@ pub use etag::{EntityTag, IfMatch, if_match, none_match};
 pub use headers::{correlation, idempotency_key, min_position, single};
 pub use lanes::{Lane, Lanes};
 pub use params::Params;
+pub use seat::Seat;
 pub use server::{Server, ServerLimits};

@@ -13,11 +13,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     edge::{Edge, incoming},
     refusals::Refusals,
+    seat::Seat,
 };
 
 /// After the last connection that was under way, how long the next one is waited for: the round trip
 /// of a handshake, on a busy machine.
 const LAST_CALLS: Duration = Duration::from_millis(200);
+
+/// How long what was sent may go without an acknowledgement of the peer's kernel.
+const PEER_GONE: Duration = Duration::from_secs(30);
 
 /// Bounds of the HTTP server.
 #[derive(Debug, Clone, Copy)]
@@ -147,20 +151,25 @@ async fn connection(
     edge: Arc<Edge>,
     limits: ServerLimits,
     stop: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
 ) {
     // Answers are small and complete: waiting for more to send would only delay them. A socket
     // that refuses the option still works.
     let _ = stream.set_nodelay(true);
+    // A peer that is gone without a word would be written to for a quarter of an hour.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(PEER_GONE));
+    let seat = Seat::new(permit);
+    let cut = seat.cut().clone();
     let from_here = peer.ip().is_loopback();
     let (busy, mut requests) = watch::channel(false);
     let service = service_fn(|request| {
         busy.send_replace(true);
-        let (edge, busy) = (Arc::clone(&edge), busy.clone());
+        let (edge, busy, seat) = (Arc::clone(&edge), busy.clone(), seat.clone());
         async move {
             // Who waits to be told to go on has not sent a body that could be in the way.
             let waits = request.headers().contains_key(EXPECT);
-            let (request, leftover) = incoming(request);
+            let (mut request, leftover) = incoming(request);
+            request.extensions_mut().insert(seat);
             let response = edge.respond(request, from_here).await;
             if !waits || leftover.begun() {
                 leftover.drain().await;
@@ -174,18 +183,24 @@ async fn connection(
         .header_read_timeout(limits.header_time)
         .max_headers(64)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(Refusals::on(stream)), service);
+        .serve_connection(TokioIo::new(Refusals::on(stream, seat.clone())), service)
+        .with_upgrades();
     let mut served = pin!(served);
     // A client that goes away or sends no HTTP is no news.
     tokio::select! {
         _ = &mut served => return,
+        () = cut.cancelled() => return,
         () = stop.cancelled() => {}
     }
     tokio::select! {
         _ = &mut served => return,
+        () = cut.cancelled() => return,
         // Busy, or over the time: the connection closes behind the answer or at once.
         _ = timeout(limits.last_word, requests.wait_for(|busy| *busy)) => {}
     }
     served.as_mut().graceful_shutdown();
-    let _ = served.await;
+    tokio::select! {
+        _ = served => {}
+        () = cut.cancelled() => {}
+    }
 }

@@ -9,10 +9,7 @@ use serde::Deserialize;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use super::{
-    About, Audience, Standing,
-    standing::Fields,
-};
+use super::{About, Audience, Standing, standing::Fields};
 use crate::ReadError;
 
 /// Messages and conversations whose place in the world is remembered (some 60 bytes each). Too
@@ -75,12 +72,18 @@ impl Whereabouts {
     /// [`ReadError`] when the log cannot be asked; the same page may be asked about again.
     pub async fn of(&mut self, page: &[RecordedEvent]) -> Result<Vec<About>, ReadError> {
         let Some(first) = page.first() else { return Ok(vec![]) };
-        self.learn(page);
-        self.ask_messages(page).await?;
-        self.ask_conversations(page).await?;
-        let nodes: Vec<Option<Uuid>> = page.iter().map(|event| self.node_of(event)).collect();
+        let mut known = Known::default();
+        self.learn(page, &mut known);
+        self.ask_messages(page, &mut known).await?;
+        self.ask_conversations(page, &mut known).await?;
+        let nodes: Vec<Option<Uuid>> = page.iter().map(|event| known.node_of(event)).collect();
         self.ask_nodes(&nodes, first.position - 1).await?;
-        Ok(page.iter().zip(nodes).map(|(event, node)| self.about(event, node)).collect())
+        Ok(page.iter().zip(nodes).map(|(event, node)| self.about(event, node, &known)).collect())
+    }
+
+    /// Some pages were left out: what is known of nodes may be old.
+    pub fn forget(&mut self) {
+        self.nodes.clear();
     }
 
     /// The conversation's node; `None` for an unknown one and for one that is no node's.
@@ -88,10 +91,11 @@ impl Whereabouts {
     /// # Errors
     /// [`ReadError`] when the log cannot be asked.
     pub async fn node_of_conversation(&self, conversation: Uuid) -> Result<Option<Uuid>, ReadError> {
-        if self.links.node_of.get(&conversation).is_none() {
-            self.load_conversations(&[conversation]).await?;
+        if let Some(known) = self.links.node_of.get(&conversation) {
+            return Ok(known);
         }
-        Ok(self.links.node_of.get(&conversation).flatten())
+        let found = self.load_conversations(&[conversation]).await?;
+        Ok(found.into_iter().find_map(|(_, node)| node))
     }
 
     /// Who may see a node as it is at `position`.
@@ -104,18 +108,20 @@ impl Whereabouts {
     }
 
     /// What the page itself says.
-    fn learn(&self, page: &[RecordedEvent]) {
+    fn learn(&self, page: &[RecordedEvent], known: &mut Known) {
         for event in page {
             match event.event_type.as_str() {
                 "MessagePosted" => {
                     if let Ok(Posted { conversation_id }) = event.decode() {
                         self.links.conversation_of.insert(event.aggregate_id, conversation_id);
+                        known.conversations.insert(event.aggregate_id, conversation_id);
                     }
                 }
                 "ConversationOpened" => {
                     if let Ok(opened) = event.decode::<Opened>() {
                         let node = (opened.kind == "node").then_some(opened.subject_id);
                         self.links.node_of.insert(event.aggregate_id, node);
+                        known.nodes.insert(event.aggregate_id, node);
                     }
                 }
                 _ => {}
@@ -123,13 +129,16 @@ impl Whereabouts {
         }
     }
 
-    async fn ask_messages(&self, page: &[RecordedEvent]) -> Result<(), ReadError> {
-        let unknown: HashSet<Uuid> = page
-            .iter()
-            .filter(|event| event.aggregate_type.as_str() == "message")
-            .map(|event| event.aggregate_id)
-            .filter(|id| self.links.conversation_of.get(id).is_none())
-            .collect();
+    async fn ask_messages(&self, page: &[RecordedEvent], known: &mut Known) -> Result<(), ReadError> {
+        let mut unknown = HashSet::new();
+        for event in page.iter().filter(|event| event.aggregate_type.as_str() == "message") {
+            let id = event.aggregate_id;
+            match self.links.conversation_of.get(&id) {
+                Some(conversation) => _ = known.conversations.insert(id, conversation),
+                None if known.conversations.contains_key(&id) => {}
+                None => _ = unknown.insert(id),
+            }
+        }
         if unknown.is_empty() {
             return Ok(());
         }
@@ -138,31 +147,38 @@ impl Whereabouts {
         for row in rows {
             if let Some(conversation) = row.conversation.and_then(|text| text.parse().ok()) {
                 self.links.conversation_of.insert(row.id, conversation);
+                known.conversations.insert(row.id, conversation);
             }
         }
         Ok(())
     }
 
-    async fn ask_conversations(&self, page: &[RecordedEvent]) -> Result<(), ReadError> {
-        let unknown: HashSet<Uuid> = page
-            .iter()
-            .filter_map(|event| self.conversation_of(event))
-            .filter(|id| self.links.node_of.get(id).is_none())
-            .collect();
-        self.load_conversations(&unknown.into_iter().collect::<Vec<_>>()).await
-    }
-
-    async fn load_conversations(&self, unknown: &[Uuid]) -> Result<(), ReadError> {
-        if unknown.is_empty() {
-            return Ok(());
+    async fn ask_conversations(&self, page: &[RecordedEvent], known: &mut Known) -> Result<(), ReadError> {
+        let mut unknown = HashSet::new();
+        for id in page.iter().filter_map(|event| known.conversation_of(event)).collect::<HashSet<_>>() {
+            match self.links.node_of.get(&id) {
+                Some(node) => _ = known.nodes.insert(id, node),
+                None if known.nodes.contains_key(&id) => {}
+                None => _ = unknown.insert(id),
+            }
         }
-        let rows =
-            sqlx::query_file!("src/live/sql/conversations.sql", unknown).fetch_all(&self.pool).await?;
-        for row in rows {
-            let node = row.subject.filter(|_| row.kind.as_deref() == Some("node"));
-            self.links.node_of.insert(row.id, node.and_then(|text| text.parse().ok()));
+        if !unknown.is_empty() {
+            let unknown: Vec<Uuid> = unknown.into_iter().collect();
+            known.nodes.extend(self.load_conversations(&unknown).await?);
         }
         Ok(())
+    }
+
+    async fn load_conversations(&self, unknown: &[Uuid]) -> Result<Vec<(Uuid, Option<Uuid>)>, ReadError> {
+        let rows =
+            sqlx::query_file!("src/live/sql/conversations.sql", unknown).fetch_all(&self.pool).await?;
+        let found = rows.into_iter().map(|row| {
+            let node = row.subject.filter(|_| row.kind.as_deref() == Some("node"));
+            let node = node.and_then(|text| text.parse().ok());
+            self.links.node_of.insert(row.id, node);
+            (row.id, node)
+        });
+        Ok(found.collect())
     }
 
     async fn ask_nodes(&mut self, nodes: &[Option<Uuid>], before: Position) -> Result<(), ReadError> {
@@ -202,22 +218,7 @@ impl Whereabouts {
         Ok(found)
     }
 
-    fn conversation_of(&self, event: &RecordedEvent) -> Option<Uuid> {
-        match event.aggregate_type.as_str() {
-            "conversation" => Some(event.aggregate_id),
-            "message" => self.links.conversation_of.get(&event.aggregate_id),
-            _ => None,
-        }
-    }
-
-    fn node_of(&self, event: &RecordedEvent) -> Option<Uuid> {
-        match event.aggregate_type.as_str() {
-            "node" => Some(event.aggregate_id),
-            _ => self.links.node_of.get(&self.conversation_of(event)?).flatten(),
-        }
-    }
-
-    fn about(&mut self, event: &RecordedEvent, node: Option<Uuid>) -> About {
+    fn about(&mut self, event: &RecordedEvent, node: Option<Uuid>, known: &Known) -> About {
         match event.aggregate_type.as_str() {
             "account" => return About::account(Some(event.aggregate_id)),
             "person" => {
@@ -225,7 +226,7 @@ impl Whereabouts {
             }
             _ => {}
         }
-        let conversation = self.conversation_of(event);
+        let conversation = known.conversation_of(event);
         let Some(id) = node else { return About { conversation, ..About::UNKNOWN } };
         let standing = self.nodes.entry(id).or_default();
         let before = *standing;
@@ -241,5 +242,29 @@ impl Whereabouts {
         let places = [before.place, after.place.filter(|place| Some(*place) != before.place)];
         let owner = after.owner.or(before.owner);
         About { node, conversation, account: None, owner, places, audience }
+    }
+}
+
+/// The links of one page. The shared memory may let go of anything at any time; a page must not.
+#[derive(Default)]
+struct Known {
+    conversations: HashMap<Uuid, Uuid>,
+    nodes: HashMap<Uuid, Option<Uuid>>,
+}
+
+impl Known {
+    fn conversation_of(&self, event: &RecordedEvent) -> Option<Uuid> {
+        match event.aggregate_type.as_str() {
+            "conversation" => Some(event.aggregate_id),
+            "message" => self.conversations.get(&event.aggregate_id).copied(),
+            _ => None,
+        }
+    }
+
+    fn node_of(&self, event: &RecordedEvent) -> Option<Uuid> {
+        match event.aggregate_type.as_str() {
+            "node" => Some(event.aggregate_id),
+            _ => self.nodes.get(&self.conversation_of(event)?).copied().flatten(),
+        }
     }
 }
