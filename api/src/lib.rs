@@ -22,6 +22,7 @@ pub mod query;
 pub mod routes;
 pub mod settings;
 pub mod weave;
+pub mod ws;
 
 use command::Collections;
 

@@ -15,7 +15,7 @@ use crate::{
     lifecycle, live, metrics,
     problem::Problem,
     settings::{Role, Roles},
-    weave,
+    weave, ws,
 };
 
 /// Every route of a process with these roles.
@@ -46,6 +46,7 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/search", get(weave::search::search))
             .route("/v1/search/suggest", get(weave::search::suggest))
             .route("/v1/live", get(live::live))
+            .route("/v1/ws", get(ws::ws))
             .route("/v1/stats", get(weave::statistics::stats))
             .route("/v1/trending", get(weave::trending::list))
             .route("/v1/audit/events", get(audit::events))

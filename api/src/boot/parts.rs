@@ -40,6 +40,7 @@ use crate::{
     live::{self, Live},
     metrics::SearchMetrics,
     settings::{Role, SecretText, ServeSettings},
+    ws::Presence,
 };
 
 /// The owner's one connection is closed between two jobs that need it.
@@ -250,8 +251,11 @@ pub(super) async fn begin(
     stops.tasks.spawn(control.follow(keys, stops.background.clone()));
     if let Some(client) = live_client {
         let sealer = Sealer::new(Arc::new(databases.keys.clone()));
-        let tasks = stops.tasks.clone();
-        let live = Arc::new(Live::new(databases.reads.clone(), sealer, stops.http.clone(), tasks));
+        let presence = Presence::new(Some(client.nats().clone()));
+        stops.tasks.spawn(presence.clone().follow(stops.http.clone()));
+        let ends = (stops.http.clone(), stops.tasks.clone());
+        let origins = settings.later.origins();
+        let live = Arc::new(Live::new(databases.reads.clone(), sealer, presence, origins, ends));
         let tail = stream_tail(client, stops.http.clone());
         let log = databases.background.clone();
         stops.tasks.spawn(live::reader::follow(Arc::clone(&live), log, committed(), Some(tail)));

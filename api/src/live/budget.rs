@@ -9,23 +9,11 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 
-/// Listeners of one process. Too high: memory, about 25 KiB each; too low: people are sent to the
-/// next process, or away.
-const LISTENERS: usize = 4_096;
-/// Of one account: some windows on some devices. Too high: one account takes everybody's places.
-const OF_ACCOUNT: usize = 32;
-
 /// How many may listen at once, each holding a connection.
 pub struct Budget {
     all: Arc<Semaphore>,
     accounts: Arc<Mutex<HashMap<Uuid, usize>>>,
     of_account: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self::new(LISTENERS, OF_ACCOUNT)
-    }
 }
 
 impl Budget {

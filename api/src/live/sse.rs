@@ -104,7 +104,7 @@ fn resume(params: &Params<'_>, headers: &HeaderMap) -> Result<Option<Position>, 
 }
 
 /// A position that this log has never reached was another log's, or was lost in a failover.
-pub(super) async fn check(live: &Live, after: Option<Position>) -> Result<(), Problem> {
+pub(crate) async fn check(live: &Live, after: Option<Position>) -> Result<(), Problem> {
     match after {
         Some(after) if after > live.position() => {
             let head = log::head(&live.pool).await?.position;
