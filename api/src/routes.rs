@@ -11,7 +11,7 @@ use crate::{
     audit,
     command::Collections,
     docs, health,
-    http::Params,
+    http::{Compressible, Params, compression},
     lifecycle, live, metrics,
     problem::Problem,
     settings::{Role, Roles},
@@ -66,6 +66,7 @@ async fn openapi(State(app): State<Shared>, request: Request) -> Result<Response
     Params::parse(request.uri().query(), &[])?;
     let mut response = Response::new(app.openapi.clone().into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.extensions_mut().insert(Compressible);
     Ok(response)
 }
 
@@ -109,6 +110,6 @@ impl Routes {
     }
 
     pub fn finish(self, app: Shared) -> (Router, matchit::Router<&'static str>) {
-        (self.router.with_state(app), self.templates)
+        (self.router.layer(compression()).with_state(app), self.templates)
     }
 }

@@ -1,6 +1,6 @@
 use axum::{
     extract::{Request, State},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
     response::Response,
 };
 use chrono::{DateTime, Utc};
@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
+use super::watch::{wants_events, watched};
 use crate::{
     app::{App, Shared},
     command::parse_id,
@@ -36,13 +37,32 @@ pub struct ForgetStatus {
     certificate: Option<Box<RawValue>>,
 }
 
-/// `GET /v1/forget/{request}`: for the person and for operators.
+impl ForgetStatus {
+    /// Nothing will change any more.
+    pub(super) fn is_final(&self) -> bool {
+        self.state == "final"
+    }
+}
+
+/// `GET /v1/forget/{request}`: for the person and for operators; with `Accept: text/event-stream` every
+/// change of it until it is done.
 pub async fn status(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    run(&app, Lane::Queries, shown(&app, &parts)).await
+    let response = run(&app, Lane::Queries, shown(&app, &parts)).await?;
+    if response.status() == StatusCode::OK && wants_events(&parts.headers) {
+        return watched(app, &parts);
+    }
+    Ok(response)
 }
 
 async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    let document = standing(app, parts).await?;
+    let tag = EntityTag::Read(document.steps.len() as i64, 0);
+    answer(&parts.headers, &document, tag, Caching::Never)
+}
+
+/// How far it is, for whom it concerns.
+pub(super) async fn standing(app: &App, parts: &Parts) -> Result<ForgetStatus, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
     let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
@@ -57,7 +77,7 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let found = found.ok_or_else(|| Problem::not_found("There is no such request."))?;
     let erased = found.erased();
     let certificate = found.final_certificate.or(found.provisional);
-    let document = ForgetStatus {
+    Ok(ForgetStatus {
         request: found.request,
         state: found.state,
         erased,
@@ -66,7 +86,5 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
         problem: found.problem.filter(|_| operates),
         certificate: certificate.and_then(|text| RawValue::from_string(text).ok()),
         steps: found.steps,
-    };
-    let tag = EntityTag::Read(document.steps.len() as i64, 0);
-    answer(&parts.headers, &document, tag, Caching::Never)
+    })
 }

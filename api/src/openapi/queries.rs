@@ -42,8 +42,13 @@ const QUERIES: &[Query] = &[
             ("tag", "Any of these tags, a comma list."),
             ("limit", "1 to 1000, 100 when absent."),
             ("cursor", "`page.next_cursor` of the page before."),
+            (
+                "cluster",
+                "Counts of public nodes per H3 cell instead of nodes: a resolution from 0 to 9, or auto. \
+                 Without kind, tag, limit and cursor.",
+            ),
         ],
-        schema: Some("NodeList"),
+        schema: Some("NodesOrClusters"),
         refusals: &[BAD, NOBODY, LOST, LATE],
         reads_model: true,
         token: false,
@@ -351,6 +356,49 @@ const QUERIES: &[Query] = &[
         token: true,
     },
     Query {
+        path: "/v1/live",
+        id: "live",
+        tag: "live",
+        summary: "The log as it grows, as server-sent events (text/event-stream); see docs/live.md.",
+        parameters: &[
+            ("bbox", "Only what happens to nodes within, min_lon,min_lat,max_lon,max_lat."),
+            ("aggregate_type", "Any of these aggregate types, a comma list."),
+            ("aggregate", "Any of these aggregates, a comma list of ids."),
+            ("type", "Any of these event types, a comma list."),
+            ("node", "Any of these nodes and their conversations, a comma list of ids."),
+            ("mine", "true: what the caller did, and what is about their account or their nodes."),
+            ("last_event_id", "Go on behind this position; the header Last-Event-ID goes before it."),
+        ],
+        schema: None,
+        refusals: &[
+            BAD,
+            NOBODY,
+            LOST,
+            ("429", &["too-many-connections"]),
+            ("503", &["overload", "unavailable"]),
+        ],
+        reads_model: false,
+        token: false,
+    },
+    Query {
+        path: "/v1/ws",
+        id: "ws",
+        tag: "live",
+        summary: "A WebSocket for conversations: post, listen, typing, who is there; see docs/live.md.",
+        parameters: &[],
+        schema: None,
+        refusals: &[
+            BAD,
+            NOBODY,
+            ("403", &["foreign-origin"]),
+            ("426", &["upgrade-required"]),
+            ("429", &["too-many-connections"]),
+            ("503", &["overload", "unavailable"]),
+        ],
+        reads_model: false,
+        token: false,
+    },
+    Query {
         path: "/metrics",
         id: "metrics",
         tag: "operations",
@@ -394,6 +442,8 @@ fn operation(query: &Query) -> Operation {
     if query.reads_model {
         let wait = "Answer only when the read model has seen this position; waits up to 2 s.";
         parameters.push(parameter("Min-Position", ParameterIn::Header, wait));
+        let prefer = "`wait=` and seconds: how long to wait for Min-Position, 2 at most.";
+        parameters.push(parameter("Prefer", ParameterIn::Header, prefer));
         parameters.push(parameter("If-None-Match", ParameterIn::Header, "An ETag; 304 when unchanged."));
     }
     let mut fine = ResponseBuilder::new().description("The answer.");
