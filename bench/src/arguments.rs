@@ -53,6 +53,10 @@ pub enum What {
     Rebuild(RebuildArguments),
     /// Suggestions over HTTP among 150,000 nodes, as somebody types.
     Suggest,
+    /// 2,000 listeners: how soon they hear, and what they cost in memory.
+    Live,
+    /// The map of a city among 1,000,000 nodes at 200 requests/s, and clusters of continents.
+    Map,
     /// Tie the GeoNames places and compare map, log, stream and `replay verify`.
     Places(PlacesArguments),
     /// Write the table of bench/results/latest.json into docs/benchmarks.md.

@@ -6,6 +6,7 @@
 //! - [`http`]: ties over real connections, beside pgbench;
 //! - [`relay`]: the relay beside plain publishing; [`rebuild`]: a read model from the log;
 //! - [`suggest`]: titles while somebody types, over HTTP;
+//! - [`live`]: 2,000 listeners; [`map`]: a city among a million nodes;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
 //! - [`mixed`]: messages, ties and the rest as real use has them, and how soon they can be read;
 //! - [`profile`]: a day's shape, from calm to crowded;
@@ -18,7 +19,9 @@ pub mod append;
 pub mod arguments;
 pub mod filled_log;
 pub mod http;
+pub mod live;
 pub mod load;
+pub mod map;
 pub mod mixed;
 pub mod open_loop;
 pub mod pgbench;

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use bench::{
     append,
     arguments::{AppendArguments, Arguments, MixedArguments, PlacesArguments, RebuildArguments, What},
-    http, mixed, places, profile, rebuild, relay,
+    http, live, map, mixed, places, profile, rebuild, relay,
     report::{self, Report},
     suggest,
 };
@@ -42,7 +42,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let (mut mixed, mut rebuild) = (MixedArguments::default(), RebuildArguments::default());
     let parts: &[&'static str] = match what {
         What::Table => &[],
-        What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "suggest", "places"],
+        What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "suggest", "live", "map", "places"],
         What::Append(arguments) => {
             closer = arguments;
             &["append"]
@@ -59,6 +59,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             &["rebuild"]
         }
         What::Suggest => &["suggest"],
+        What::Live => &["live"],
+        What::Map => &["map"],
         What::Places(arguments) => {
             places = arguments;
             &["places"]
@@ -73,6 +75,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "profile" => Box::pin(profile::run(arguments)).await?,
             "relay" => Box::pin(relay::run(arguments)).await?,
             "rebuild" => Box::pin(rebuild::run(arguments, &rebuild)).await?,
+            "live" => Box::pin(live::run(arguments)).await?,
+            "map" => Box::pin(map::run(arguments)).await?,
             "suggest" => Box::pin(suggest::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,
         };

@@ -1,5 +1,6 @@
 //! Who watches the log as it grows: server-sent events, WebSockets, and what strangers never see.
 
+mod bench;
 mod events;
 mod listener;
 mod map;
