@@ -5,7 +5,6 @@ use bench::{
     live::{Crowd, SHORT},
     map::{Cities, Span, clusters, fill, look},
 };
-use eventstore::connect_log;
 
 use crate::support::Installation;
 
@@ -24,8 +23,7 @@ async fn two_hundred_listeners_hear_every_tie_once() {
 async fn a_filled_map_answers_cities_and_continents() {
     let place = Installation::new().await;
     let (cities, nodes) = (Cities::new(11), 3_000);
-    let log = connect_log(place.log.options.clone(), 4).await.unwrap();
-    fill(&place.log.owner_pool, &log, &cities, nodes).await.unwrap();
+    fill(&place.log.owner_pool, &place.log.log, &cities, nodes).await.unwrap();
     let api = place.api_with(&[("ROLES", "query")]).await;
     let address = api.url.trim_start_matches("http://").parse().unwrap();
     let turn = look(address, &cities, Span::SHORT).await.unwrap();
