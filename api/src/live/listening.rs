@@ -20,6 +20,7 @@ use super::{Filter, Live, LiveEvent, registry::Seat, view};
 const BEAT: Duration = Duration::from_secs(15);
 /// What is read at once while catching up.
 const PAGE: PageLimit = PageLimit { events: 500, bytes: 2 << 20 };
+const STEP: Duration = Duration::from_millis(5);
 /// After a page that could not be read.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -140,8 +141,10 @@ impl Listening {
         let _turn = live.pages.acquire().await;
         let page = log::read_page(&live.pool, self.read, PAGE).await?;
         let Some(last) = page.last().map(|event| event.position) else {
-            if let Some((seat, _)) = live.registry.join(&self.filter, Some(self.read), &self.cut) {
-                self.phase = Phase::Told(seat);
+            match live.registry.join(&self.filter, Some(self.read), &self.cut) {
+                Some((seat, _)) => self.phase = Phase::Told(seat),
+                // The others were told of more in this very moment.
+                None => sleep(STEP).await,
             }
             return Ok(());
         };

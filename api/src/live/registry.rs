@@ -16,8 +16,10 @@ use super::{Filter, LiveEvent};
 /// of those who never come back, though an event is shared by all whom it waits for.
 const QUEUE: usize = 256;
 
+/// Before the reader knows where the log ends.
+const UNKNOWN: Position = -1;
+
 /// Everybody in this process who has caught up, and how far they have been told.
-#[derive(Default)]
 pub struct Registry {
     inner: Mutex<Inner>,
     position: AtomicI64,
@@ -47,15 +49,28 @@ pub struct Seat {
     id: u64,
 }
 
+impl Default for Registry {
+    fn default() -> Self {
+        let (inner, position) = (Mutex::default(), AtomicI64::new(UNKNOWN));
+        Self { inner, position, delivered: AtomicU64::new(0), slow: AtomicU64::new(0) }
+    }
+}
+
 impl Registry {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What all listeners have been told of, if they were to be.
+    /// What all listeners have been told of, if they were to be; 0 before anybody can be told.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.position.load(Relaxed)
+        self.position.load(Relaxed).max(0)
+    }
+
+    /// Whether listeners can be told of anything.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.position.load(Relaxed) != UNKNOWN
     }
 
     #[must_use]
@@ -64,7 +79,7 @@ impl Registry {
     }
 
     /// From here on everything behind `after`, or behind now; `None` when the others have been told
-    /// of more already: then it has to catch up first. `cut` ends its connection when it does not
+    /// of more already, or nobody can be told: then it has to catch up first. `cut` ends its connection when it does not
     /// read.
     pub fn join(
         self: &Arc<Self>,
@@ -74,9 +89,9 @@ impl Registry {
     ) -> Option<(Seat, Position)> {
         let mut inner = self.lock();
         // Written under this lock only, so nothing is told in between.
-        let told = self.position();
+        let told = self.position.load(Relaxed);
         let after = after.unwrap_or(told);
-        if after < told {
+        if after < told || told == UNKNOWN {
             return None;
         }
         let (queue, events) = mpsc::channel(QUEUE);
@@ -162,7 +177,8 @@ mod tests {
     #[test]
     fn who_joins_where_the_others_are_misses_and_repeats_nothing() {
         let (registry, filter, cut) = (Arc::new(Registry::default()), Arc::default(), CancellationToken::new());
-        assert!(registry.skip_to(5));
+        assert!(!registry.is_ready() && registry.join(&filter, Some(9), &cut).is_none());
+        assert!(registry.skip_to(5) && registry.is_ready());
         assert!(registry.join(&filter, Some(4), &cut).is_none(), "it has to catch up");
         let (mut now, from) = registry.join(&filter, None, &cut).unwrap();
         let (mut ahead, _) = registry.join(&filter, Some(6), &cut).unwrap();
@@ -185,6 +201,7 @@ mod tests {
     fn who_does_not_read_is_cut_off_and_nobody_else() {
         let (registry, filter) = (Arc::new(Registry::default()), Arc::default());
         let (slow, quick) = (CancellationToken::new(), CancellationToken::new());
+        assert!(registry.skip_to(0));
         let (mut sleeping, _) = registry.join(&filter, None, &slow).unwrap();
         let (mut reading, _) = registry.join(&filter, None, &quick).unwrap();
         for position in 1..=QUEUE as i64 + 1 {

@@ -1,4 +1,4 @@
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -15,6 +15,7 @@ use eventstore::log;
 use futures::{Stream, StreamExt};
 use kernel::Position;
 use rand::RngExt;
+use tokio::time::{sleep, timeout};
 
 use super::{Filter, Listening, Live, Next, filter::FILTERS};
 use crate::{
@@ -103,8 +104,21 @@ fn resume(params: &Params<'_>, headers: &HeaderMap) -> Result<Option<Position>, 
     }
 }
 
+/// How long a listener of the first second waits until anybody can be told of anything.
+const READY: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(20);
+
 /// A position that this log has never reached was another log's, or was lost in a failover.
+///
+/// # Errors
+/// 409 `position-lost`, 503 `unavailable` when the log cannot be read.
 pub(crate) async fn check(live: &Live, after: Option<Position>) -> Result<(), Problem> {
+    let ready = async {
+        while !live.registry.is_ready() {
+            sleep(LOOK).await;
+        }
+    };
+    timeout(READY, ready).await.map_err(|_| Problem::unavailable())?;
     match after {
         Some(after) if after > live.position() => {
             let head = log::head(&live.pool).await?.position;

@@ -331,12 +331,10 @@ impl Session {
         if wanted.len() > CONVERSATIONS {
             return Err(Problem::malformed_body("At most 50 conversations at once.").at("/conversations"));
         }
-        if let Some(after) = after {
-            if after < 0 {
-                return Err(Problem::malformed_body("A position is not negative.").at("/after"));
-            }
-            crate::live::check(&self.live, Some(after)).await?;
+        if after.is_some_and(|after| after < 0) {
+            return Err(Problem::malformed_body("A position is not negative.").at("/after"));
         }
+        crate::live::check(&self.live, after).await?;
         let (whereabouts, viewer) = (self.live.whereabouts(), Some(self.identity.account));
         let head = log::head(&self.live.pool).await?.position;
         for conversation in &wanted {
