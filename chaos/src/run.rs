@@ -6,6 +6,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use bench::progress::Progress;
+use projections::weave::authorship;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -171,7 +172,7 @@ async fn one(
         history: history::read(&path)?,
         log,
         head,
-        reactions: watch::reactions(&owner).await?,
+        reactions: authorship::reactions(&owner).await?,
         read_models: site.replay(&["verify"]).await?,
         stream: site.replay(&["stream", "verify"]).await?,
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use eventstore::{stream::StreamClient, subscription::GenerationState};
-use projections::weave::hot_views::HotRedis;
+use projections::weave::{authorship, hot_views::HotRedis};
 use sqlx::PgPool;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -55,7 +55,7 @@ impl Standing {
             })
         };
         points.retain(|name, _| named(name) || name.starts_with("outbox"));
-        let owed = watch::reactions(&self.owner).await.map_err(|error| error.to_string())?.forgotten;
+        let owed = authorship::reactions(&self.owner).await.map_err(|error| error.to_string())?.forgotten;
         if owed > 0 {
             return Ok(Some(format!("the reactor owes {owed} works")));
         }

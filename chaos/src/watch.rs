@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cast::Actor,
-    checker::{Event, Reactions, digest},
+    checker::{Event, digest},
     history::{Entry, History},
 };
 
@@ -107,9 +107,4 @@ pub async fn log(owner: &PgPool) -> sqlx::Result<(Vec<Event>, i64)> {
         after += PAGE;
     }
     Ok((log, head))
-}
-
-pub async fn reactions(owner: &PgPool) -> sqlx::Result<Reactions> {
-    let row = sqlx::query_file!("src/sql/reactions.sql").fetch_one(owner).await?;
-    Ok(Reactions { left: row.left, unbound: row.unbound, forgotten: row.forgotten, twice: row.twice })
 }

@@ -6,6 +6,8 @@ use kernel::AggregateRef;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::executor::cache::Newborn;
+
 /// What an aggregate needs besides its own rules: events of other streams in the same append,
 /// and reservations. Registering an aggregate with the executor means implementing this.
 pub trait Handler: Aggregate {
@@ -68,6 +70,9 @@ pub(crate) struct Companion {
     pub aggregate: AggregateRef,
     pub expected: Expected,
     pub events: Vec<PendingEvent>,
+    /// Its state after these events, when nothing speaks against keeping that in memory: what
+    /// begins now is asked for next.
+    pub born: Option<Box<dyn Newborn>>,
 }
 
 /// Which version a companion stream must have.
@@ -100,19 +105,29 @@ impl PendingEvent {
 impl Beside<'_> {
     /// Begins another stream in the same append.
     pub fn begin<A: Aggregate>(&mut self, id: Uuid, events: &[A::Event]) {
-        self.push::<A>(id, Expected::New, events);
+        let mut state = A::default();
+        events.iter().for_each(|event| state.apply(event));
+        let born: Option<Box<dyn Newborn>> = if A::HOLDS_WORDS { None } else { Some(Box::new(state)) };
+        self.push::<A>(id, Expected::New, events, born);
     }
 
     /// Continues another, existing stream in the same append.
     pub fn go_on<A: Aggregate>(&mut self, id: Uuid, events: &[A::Event]) {
-        self.push::<A>(id, Expected::Current, events);
+        self.push::<A>(id, Expected::Current, events, None);
     }
 
-    fn push<A: Aggregate>(&mut self, id: Uuid, expected: Expected, events: &[A::Event]) {
+    fn push<A: Aggregate>(
+        &mut self,
+        id: Uuid,
+        expected: Expected,
+        events: &[A::Event],
+        born: Option<Box<dyn Newborn>>,
+    ) {
         self.companions.push(Companion {
             aggregate: AggregateRef::new(A::TYPE, id),
             expected,
             events: events.iter().map(PendingEvent::of).collect(),
+            born,
         });
     }
 

@@ -39,3 +39,21 @@ pub struct CommandRequest {
     /// W3C trace context, already checked for its form.
     pub traceparent: Option<String>,
 }
+
+impl CommandRequest {
+    /// One that nothing came before: its correlation begins with it.
+    #[must_use]
+    pub fn begun_by(caller: Caller, aggregate_id: Uuid) -> Self {
+        let command_id = Uuid::now_v7();
+        Self {
+            caller,
+            aggregate_id,
+            idempotency: None,
+            if_match: None,
+            command_id,
+            correlation_id: command_id,
+            causation_id: command_id,
+            traceparent: None,
+        }
+    }
+}

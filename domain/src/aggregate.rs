@@ -12,6 +12,9 @@ pub trait Aggregate: Default + Clone + Serialize + DeserializeOwned + Send + Syn
     const TYPE: Name;
     /// Raise when the serialised state changes shape: older snapshots are then ignored.
     const SNAPSHOT_SCHEMA: i32;
+    /// Whether the state holds anything that people wrote or that is about a person. What holds
+    /// nothing of the kind may stay in memory for as long as there is room.
+    const HOLDS_WORDS: bool = true;
     type Command: Send + Sync;
     type Event: EventPayload;
 

@@ -26,6 +26,7 @@ mod migrate;
 mod pool;
 mod pooler;
 pub mod precedence;
+mod progress;
 pub mod reactor;
 pub mod relay;
 pub mod salvage;

@@ -11,14 +11,14 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use domain::platform::person::{Contents, forget_request_id};
+use domain::platform::person::Contents;
 use eventstore::keys::{KeyStore, Standing};
 use kernel::Class;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::LifecycleError;
+use crate::{LifecycleError, forget};
 
 /// One person, forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl Ledger {
     pub async fn add(&self, line: LedgerLine) -> Result<(), LifecycleError> {
         let ledger = self.clone();
         let joined = tokio::task::spawn_blocking(move || ledger.add_now(&line)).await;
-        joined.map_err(|error| LifecycleError::Other(format!("the forget ledger: {error}")))?
+        joined.map_err(|_| LifecycleError::Other("the forget ledger's thread panicked".to_owned()))?
     }
 
     fn add_now(&self, line: &LedgerLine) -> Result<(), LifecycleError> {
@@ -162,17 +162,7 @@ impl Ledger {
                     applied.held += 1;
                 }
             }
-            let added = sqlx::query!(
-                "insert into forget_requests (request, account, content, requested_at)
-                 values ($1, $2, $3, $4) on conflict do nothing",
-                forget_request_id(account, content),
-                account,
-                content.as_str(),
-                at
-            )
-            .execute(log)
-            .await?;
-            applied.requests += added.rows_affected();
+            applied.requests += u64::from(forget::add(log, account, content, at).await?);
         }
         Ok(applied)
     }

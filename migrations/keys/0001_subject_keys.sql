@@ -3,6 +3,18 @@
 
 create schema if not exists keys;
 
+-- Erasures are numbered, so that every process that keeps keys in memory learns of them by asking
+-- for one number, and whoever erases learns when nobody keeps any. The key-encryption key can be
+-- exchanged while all of them run.
+create table keys.control (
+    the_one    boolean primary key default true check (the_one),
+    -- Number of the last erasure.
+    generation bigint not null default 0,
+    -- Under which key-encryption key new keys are wrapped; null until the first process comes.
+    kek_id     text
+);
+insert into keys.control default values;
+
 -- Where a person's data of one class stands. No row: no key was ever made. The row is also the
 -- lock: whoever makes a key holds it shared, whoever erases holds it alone.
 create table keys.subject_classes (
@@ -10,10 +22,13 @@ create table keys.subject_classes (
     class text not null check (class in ('identity', 'contact', 'location', 'content')),
     state text not null default 'active' check (state in ('active', 'sealed', 'erased')),
     changed_at timestamptz not null default clock_timestamp(),
+    generation bigint not null default 0,
     primary key (subject, class)
 );
 comment on column keys.subject_classes.state is
     'sealed: legal hold, readable but not to be erased; erased: final, covers all years to come';
+comment on column keys.subject_classes.generation is 'number of the erasure that ended it; 0 while it lives';
+create index subject_classes_generation on keys.subject_classes (generation) where generation > 0;
 
 -- One key per person, class and year of the event. An erased key's row stays for ever, without
 -- its bytes: "erased" must not look like "unknown".
@@ -73,13 +88,19 @@ create trigger never_deleted before delete or truncate on keys.secrets
 --
 -- Separate statements on purpose: a statement has one snapshot, so after waiting for a lock it
 -- would still see the world from before the wait. Locks are taken in one order everywhere:
--- subject_classes by (subject, class), then subject_keys by (subject, class, year).
+-- subject_classes by (subject, class), then subject_keys by (subject, class, year), then control.
+--
+-- A new key is wrapped under the key-encryption key that holds now, or not at all (WG010: look which
+-- one it is, wrap again). The shared lock makes an exchange wait for whoever is about to insert, so
+-- that afterwards nothing appears under the old one.
 create function keys.ensure_keys(
     wanted_subjects uuid[], wanted_classes text[], wanted_years smallint[],
     new_ids uuid[], new_wrapped bytea[], new_kek_id text
 ) returns table (n bigint, key_id uuid, key_wrapped bytea, key_kek_id text, is_erased boolean)
 language plpgsql volatile set jit = off as $$
 #variable_conflict use_column
+declare
+    v_kek_id text;
 begin
     if exists (
         select from unnest(wanted_subjects, wanted_classes, wanted_years) as w (subject, class, year)
@@ -104,6 +125,11 @@ begin
             where c.subject = w.subject and c.class = w.class
             for share
         ) c;
+
+        select c.kek_id into v_kek_id from keys.control c for share;
+        if v_kek_id is distinct from new_kek_id then
+            raise exception 'new keys are wrapped under another key-encryption key now' using errcode = 'WG010';
+        end if;
 
         insert into keys.subject_keys (id, subject, class, year, wrapped, kek_id)
         select w.id, w.subject, w.class, w.year, w.wrapped, new_kek_id
@@ -134,11 +160,15 @@ begin
 end $$;
 
 -- Destroys the keys of a person in some classes, for all years, past and to come. One row per
--- class: `was` is the state before, `destroyed` the number of keys whose bytes went.
+-- class: `was` is the state before, `destroyed` the number of keys whose bytes went. What was erased
+-- gets the next number.
 create function keys.erase_keys(wanted_subject uuid, wanted_classes text[])
 returns table (of_class text, was text, destroyed bigint)
 language plpgsql volatile set jit = off as $$
 #variable_conflict use_column
+declare
+    v_generation bigint;
+    v_ended      text[] := '{}';
 begin
     -- A person without keys gets the row too: erased before the first key is erased as well.
     insert into keys.subject_classes (subject, class)
@@ -157,6 +187,9 @@ begin
         if was <> 'sealed' then
             update keys.subject_classes c set state = 'erased', changed_at = clock_timestamp()
             where c.subject = wanted_subject and c.class = of_class and c.state <> 'erased';
+            if found then
+                v_ended := v_ended || of_class;
+            end if;
 
             update keys.subject_keys k set wrapped = null, kek_id = null, erased_at = clock_timestamp()
             where k.subject = wanted_subject and k.class = of_class and k.wrapped is not null;
@@ -164,6 +197,12 @@ begin
         end if;
         return next;
     end loop;
+
+    if cardinality(v_ended) > 0 then
+        update keys.control c set generation = c.generation + 1 returning c.generation into v_generation;
+        update keys.subject_classes c set generation = v_generation
+        where c.subject = wanted_subject and c.class = any (v_ended);
+    end if;
 end $$;
 
 -- The processes' rights: a group role, granted to the login role of the deployment. An owner who
@@ -182,8 +221,9 @@ do $$
 begin
     if exists (select from pg_roles where rolname = 'weltgewebe_keys_runtime') then
         grant usage on schema keys to weltgewebe_keys_runtime;
-        grant select, insert on all tables in schema keys to weltgewebe_keys_runtime;
-        grant update (state, changed_at) on keys.subject_classes to weltgewebe_keys_runtime;
+        grant select, insert on keys.subject_classes, keys.subject_keys, keys.secrets to weltgewebe_keys_runtime;
+        grant select, update (generation, kek_id) on keys.control to weltgewebe_keys_runtime;
+        grant update (state, changed_at, generation) on keys.subject_classes to weltgewebe_keys_runtime;
         grant update (wrapped, kek_id, erased_at) on keys.subject_keys to weltgewebe_keys_runtime;
         revoke execute on all functions in schema keys from public;
         grant execute on function

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::reader::Reader;
 use crate::{
     app::{App, Shared},
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Caching, answer, run},
@@ -53,10 +53,8 @@ async fn folded(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), &["at"])?;
     let at = at(&params)?;
-    let mut path = parts.uri.path().rsplit('/');
-    let id = path.next().and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
-    let name = path.next().and_then(|name| Name::parse(name.to_owned()).ok());
+    let id = path_id(parts, 5, "id")?;
+    let name = parts.uri.path().split('/').nth(4).and_then(|name| Name::parse(name.to_owned()).ok());
     let name = name.ok_or_else(|| Problem::bad_parameter("type", "The type in the path is no name."))?;
     let reader = Reader::of(identity, parts)?;
     let what = format!("{name}/{id} at={}", params.get("at").unwrap_or("end"));

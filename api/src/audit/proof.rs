@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{reader::Reader, seals::damaged};
 use crate::{
     app::{App, Shared},
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Caching, answer, caught_up, run},
@@ -68,8 +68,7 @@ async fn proven(app: &App, parts: &Parts) -> Result<Response, Problem> {
         Some("first") => Against::First,
         Some(_) => return Err(Problem::bad_parameter("against", "Write newest or first.")),
     };
-    let id = parts.uri.path().rsplit('/').nth(1).and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
+    let id = path_id(parts, 4, "id")?;
     let reader = Reader::of(identity, parts)?;
     caught_up(app, &parts.headers, &["audit_index"]).await?;
     reader.reads(app, "audit.proof", &id.to_string()).await?;

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::reader::Reader;
 use crate::{
     app::{App, Shared},
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Caching, answer, caught_up, run},
@@ -76,8 +76,7 @@ async fn traced(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), &["after"])?;
     let after = params.number("after", 0..=i64::MAX / 2)?.unwrap_or(0);
-    let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("correlation", "The id in the path is not a UUID."))?;
+    let id = path_id(parts, 4, "correlation")?;
     let reader = Reader::of(identity, parts)?;
     caught_up(app, &parts.headers, &["audit_index"]).await?;
     reader.reads(app, "audit.trace", &format!("correlation={id} after={after}")).await?;

@@ -61,17 +61,7 @@ async fn run(
     kind: AccountCommandKind,
     command: AccountCommand,
 ) -> Result<Answer, CommandError> {
-    let command_id = Uuid::now_v7();
-    let request = CommandRequest {
-        caller: Caller::System,
-        aggregate_id: id,
-        idempotency: None,
-        if_match: None,
-        command_id,
-        correlation_id: command_id,
-        causation_id: command_id,
-        traceparent: None,
-    };
+    let request = CommandRequest::begun_by(Caller::System, id);
     executor.execute::<Account>(request, kind.name(), Ok(command)).await
 }
 

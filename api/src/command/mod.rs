@@ -18,5 +18,5 @@ pub(crate) use collection::assert_complete;
 pub use collection::{Collection, Collections, CommandRoute};
 pub(crate) use handle::{COMMAND_TIME, carry_out};
 pub(crate) use json::parse;
-pub(crate) use request::{command_request, parse_id};
+pub(crate) use request::{command_request, parse_id, path_id};
 pub use wire::{ErrorDoc, WireCommand};

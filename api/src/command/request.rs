@@ -21,7 +21,7 @@ pub(crate) fn command_request(
     body: &Bytes,
     creates: bool,
 ) -> Result<CommandRequest, Problem> {
-    let aggregate_id = id_of(parts.uri.path())?;
+    let aggregate_id = path_id(parts, 3, "id")?;
     let if_match = if_match(&parts.headers)?;
     let idempotency = match idempotency_key(&parts.headers)? {
         None => None,
@@ -49,12 +49,10 @@ fn version(asked: IfMatch, creates: bool) -> Option<Version> {
     }
 }
 
-/// The id in `/v1/{collection}/{id}/{command}`.
-fn id_of(path: &str) -> Result<Uuid, Problem> {
-    path.split('/')
-        .nth(3)
-        .and_then(parse_id)
-        .ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))
+/// The id at a place of a path: in `/v1/{collection}/{id}/{command}` the third.
+pub(crate) fn path_id(parts: &Parts, place: usize, name: &'static str) -> Result<Uuid, Problem> {
+    let id = parts.uri.path().split('/').nth(place).and_then(parse_id);
+    id.ok_or_else(|| Problem::bad_parameter(name, "The id in the path is not a UUID."))
 }
 
 /// The one spelling with hyphens; others would give one thing several addresses.

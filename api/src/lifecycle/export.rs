@@ -7,7 +7,7 @@ use lifecycle::LifecycleError;
 
 use crate::{
     app::{App, Shared},
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Caching, answer, run},
@@ -23,8 +23,7 @@ pub async fn export(State(app): State<Shared>, request: Request) -> Result<Respo
 async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
-    let id = parts.uri.path().split('/').nth(3).and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
+    let id = path_id(parts, 3, "id")?;
     if identity.account != id {
         return Err(Problem::forbidden_role("Everything about a person is for that person only."));
     }

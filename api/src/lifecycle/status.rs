@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::watch::{wants_events, watched};
 use crate::{
     app::{App, Shared},
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Caching, answer, run},
@@ -69,8 +69,7 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
 pub(super) async fn standing(app: &App, parts: &Parts) -> Result<ForgetStatus, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
-    let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("request", "The id in the path is not a UUID."))?;
+    let id = path_id(parts, 3, "request")?;
     let operates = identity.roles.operator || identity.roles.admin;
     let found = find_request(app.log.pg(), id).await.map_err(|error| {
         tracing::error!(%error, "a request to forget cannot be looked up");

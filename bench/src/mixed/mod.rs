@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 use embedded::Part;
 
-use self::caller::{MixedCaller, Zipf};
+use self::caller::MixedCaller;
+pub use self::caller::Zipf;
 use crate::{
     api::Api,
     arguments::{Arguments, MixedArguments},

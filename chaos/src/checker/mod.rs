@@ -15,6 +15,7 @@ mod tests;
 
 use std::collections::HashMap;
 
+use projections::weave::authorship::Reactions;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -50,15 +51,6 @@ pub struct Evidence {
     pub read_models: Value,
     /// The answer of `replay stream verify`.
     pub stream: Value,
-}
-
-/// What the reactor owes and what it did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reactions {
-    pub left: i64,
-    pub unbound: i64,
-    pub forgotten: i64,
-    pub twice: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

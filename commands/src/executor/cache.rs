@@ -8,6 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use domain::Aggregate;
 use kernel::{Position, Version};
 use quick_cache::{Weighter, sync};
 use tokio::time::Instant;
@@ -47,11 +48,27 @@ impl<A: Default> Default for Loaded<A> {
     }
 }
 
+/// The state of an aggregate that began beside another one's events.
+pub(crate) trait Newborn: Send + Sync {
+    /// Takes it into memory once it is in the log. `about` says everything but the state.
+    fn keep(self: Box<Self>, cache: &Cache, id: Uuid, about: Loaded<()>);
+}
+
+impl<A: Aggregate> Newborn for A {
+    fn keep(self: Box<Self>, cache: &Cache, id: Uuid, about: Loaded<()>) {
+        let Loaded { state: (), version, last_position, last_at, bytes, foreign, age } = about;
+        let loaded = Loaded { state: *self, version, last_position, last_at, bytes, foreign, age };
+        cache.put_fresh(id, Arc::new(loaded));
+    }
+}
+
 #[derive(Clone)]
 struct Entry {
     loaded: Arc<dyn Any + Send + Sync>,
     bytes: u64,
     since: Instant,
+    /// It may stay however old it is.
+    wordless: bool,
     age: u64,
 }
 
@@ -65,7 +82,7 @@ impl Weighter<Uuid, Entry> for Bytes {
     }
 }
 
-/// Recently used aggregates, bounded by bytes and by age.
+/// Recently used aggregates, bounded by bytes, and those that hold words by age, too.
 pub(crate) struct Cache {
     entries: sync::Cache<Uuid, Entry, Bytes>,
     max_age: Duration,
@@ -82,9 +99,10 @@ impl Cache {
         }
     }
 
-    pub(super) fn get<A: Send + Sync + 'static>(&self, id: Uuid) -> Option<Arc<Loaded<A>>> {
+    pub(super) fn get<A: Aggregate>(&self, id: Uuid) -> Option<Arc<Loaded<A>>> {
         let entry = self.entries.get(&id)?;
-        if entry.since.elapsed() > self.max_age || entry.age != self.age() {
+        let old = !entry.wordless && entry.since.elapsed() > self.max_age;
+        if old || entry.age != self.age() {
             self.entries.remove(&id);
             return None;
         }
@@ -92,19 +110,20 @@ impl Cache {
         entry.loaded.downcast().ok()
     }
 
-    pub(super) fn put<A: Send + Sync + 'static>(&self, id: Uuid, loaded: Arc<Loaded<A>>) {
-        let bytes = loaded.bytes;
+    pub(super) fn put<A: Aggregate>(&self, id: Uuid, loaded: Arc<Loaded<A>>) {
         // An aggregate that was read again and again keeps the age of its oldest copy, because
         // its state was only ever carried forward.
         let since = self.entries.get(&id).map_or_else(Instant::now, |entry| entry.since);
-        let age = loaded.age;
-        self.entries.insert(id, Entry { loaded, bytes, since, age });
+        self.insert(id, loaded, since);
     }
 
-    pub(super) fn put_fresh<A: Send + Sync + 'static>(&self, id: Uuid, loaded: Arc<Loaded<A>>) {
-        let bytes = loaded.bytes;
-        let age = loaded.age;
-        self.entries.insert(id, Entry { loaded, bytes, since: Instant::now(), age });
+    pub(super) fn put_fresh<A: Aggregate>(&self, id: Uuid, loaded: Arc<Loaded<A>>) {
+        self.insert(id, loaded, Instant::now());
+    }
+
+    fn insert<A: Aggregate>(&self, id: Uuid, loaded: Arc<Loaded<A>>, since: Instant) {
+        let (bytes, age) = (loaded.bytes, loaded.age);
+        self.entries.insert(id, Entry { loaded, bytes, since, wordless: !A::HOLDS_WORDS, age });
     }
 
     /// To be taken before anything is read.

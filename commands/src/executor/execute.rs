@@ -68,7 +68,8 @@ impl Executor {
         let inner = Arc::clone(&self.inner);
         tokio::spawn(async move { inner.run::<A>(&Asked { request, word, command, other }).await })
             .await
-            .unwrap_or_else(|error| Err(CommandError::Internal(format!("the command's task: {error}"))))
+            // What it says of itself may quote a value; where it was is in the log.
+            .unwrap_or_else(|_| Err(CommandError::Internal("the command's task panicked".to_owned())))
     }
 }
 
@@ -187,7 +188,7 @@ impl Inner {
         decided: Decided<'_, A>,
         events: &[A::Event],
     ) -> Result<Attempt, CommandError> {
-        let Plan { mut append, mut answer } = plan;
+        let Plan { mut append, mut answer, born } = plan;
         let Decided { target, context, seen, asserts, hashes } = decided;
         let id = context.aggregate_id;
         append.asserts = asserts;
@@ -200,6 +201,17 @@ impl Inner {
         };
         for (event, position) in answer.iter_mut().zip(committed.first_position..) {
             event.position = position;
+        }
+        for (id, newborn) in born {
+            let mine = || answer.iter().filter(|event| event.aggregate_id == id);
+            let about = Loaded {
+                version: mine().count() as Version,
+                last_position: mine().next_back().map_or(0, |event| event.position),
+                last_at: Some(context.now),
+                age: target.age,
+                ..Loaded::default()
+            };
+            newborn.keep(&self.cache, id, about);
         }
         let mut state = target.state.clone();
         events.iter().for_each(|event| state.apply(event));

@@ -10,7 +10,7 @@ use eventstore::{
 use kernel::{Actor, AggregateRef, Metadata, NewEvent, Version};
 use uuid::Uuid;
 
-use super::{Inner, verdict::role_names};
+use super::{Inner, cache::Newborn, verdict::role_names};
 use crate::{
     AnswerEvent, Beside, CommandError, CommandRequest, CommandWord, Handler,
     handler::{Companion, Expected, PendingEvent},
@@ -22,6 +22,8 @@ pub(super) struct Plan {
     pub append: Append,
     /// In log order, positions still 0.
     pub answer: Vec<AnswerEvent>,
+    /// What begins with it and may stay in memory.
+    pub born: Vec<(Uuid, Box<dyn Newborn>)>,
 }
 
 /// Keyed hashes of an idempotency key and of what was asked with it.
@@ -61,10 +63,13 @@ impl Inner {
             aggregate: AggregateRef::new(A::TYPE, context.aggregate_id),
             expected: Expected::New,
             events: events.iter().map(PendingEvent::of).collect(),
+            born: None,
         };
         let metadata = metadata::<A>(context, request, word)?;
         let mut writes = Vec::with_capacity(1 + companions.len());
-        for (index, part) in std::iter::once(own).chain(companions).enumerate() {
+        let mut born = Vec::new();
+        for (index, mut part) in std::iter::once(own).chain(companions).enumerate() {
+            born.extend(part.born.take().map(|newborn| (part.aggregate.aggregate_id, newborn)));
             let expected_version = match (index, part.expected) {
                 (0, _) => version,
                 (_, Expected::New) => 0,
@@ -74,7 +79,7 @@ impl Inner {
         }
         let writes = self.to_store(writes, &metadata, context.now).await?;
         let answer = answer_events(&writes);
-        Ok(Plan { append: Append { writes, reservations, ..Append::default() }, answer })
+        Ok(Plan { append: Append { writes, reservations, ..Append::default() }, answer, born })
     }
 
     async fn companion_versions(&self, companions: &[Companion]) -> Result<HashMap<Uuid, i64>, CommandError> {

@@ -54,6 +54,7 @@ impl Executor {
             aggregate: AggregateRef::new(A::TYPE, aggregate_id),
             expected: Expected::Current,
             events: events.iter().map(PendingEvent::of).collect(),
+            born: None,
         };
         let parts = vec![(part, target.loaded.version)];
         Ok(inner.to_store(parts, &metadata, context.now).await?.pop())

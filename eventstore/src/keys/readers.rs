@@ -78,16 +78,26 @@ impl Reader {
 
     /// Before keys are read.
     pub async fn freshen(&self, cache: &KeyCache, kek: &KekRing) -> Result<(), KeyError> {
-        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        if asked.elapsed() < self.lease / FRESH {
+        if self.is_fresh() {
             return Ok(());
         }
-        self.ask(cache, kek).await
+        let _turn = self.turn.lock().await;
+        // Somebody asked while this one waited for its turn.
+        if self.is_fresh() { Ok(()) } else { self.ask_in_turn(cache, kek).await }
+    }
+
+    fn is_fresh(&self) -> bool {
+        let asked = *self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.elapsed() < self.lease / FRESH
     }
 
     /// Asks, forgets what was erased since, and says so.
     pub async fn ask(&self, cache: &KeyCache, kek: &KekRing) -> Result<(), KeyError> {
         let _turn = self.turn.lock().await;
+        self.ask_in_turn(cache, kek).await
+    }
+
+    async fn ask_in_turn(&self, cache: &KeyCache, kek: &KekRing) -> Result<(), KeyError> {
         let asked = Instant::now();
         let known = self.known.load(Ordering::SeqCst);
         let answer = sqlx::query!(

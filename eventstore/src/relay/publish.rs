@@ -1,4 +1,4 @@
-use std::{fmt::Write as _, sync::atomic::Ordering, time::Duration};
+use std::{fmt::Write as _, time::Duration};
 
 use async_nats::Message;
 use futures::StreamExt;
@@ -84,7 +84,7 @@ impl Relay {
                 let moved = self.window.confirm(position);
                 RelayStats::add(&self.stats.published, moved);
                 RelayStats::add(&self.stats.duplicates, u64::from(duplicate));
-                self.stats.position.store(self.window.confirmed(), Ordering::Relaxed);
+                self.stats.progress.reached(self.window.confirmed());
                 return Ok(());
             }
             Answer::Stored { .. } => {

@@ -1,6 +1,8 @@
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use kernel::Position;
+
+use crate::progress::Progress;
 
 /// What a relay is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +36,7 @@ pub struct RelayStats {
     pub created: AtomicU64,
     /// Times the stream had fallen behind what it had confirmed.
     pub rolled_back: AtomicU64,
-    pub(super) position: AtomicI64,
-    pub(super) head: AtomicI64,
+    pub(super) progress: Progress,
     state: AtomicU8,
 }
 
@@ -43,13 +44,13 @@ impl RelayStats {
     /// Last position known to be in the stream.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.position.load(Ordering::Relaxed)
+        self.progress.position()
     }
 
     /// Last position known to be in the log.
     #[must_use]
     pub fn head(&self) -> Position {
-        self.head.load(Ordering::Relaxed)
+        self.progress.head()
     }
 
     /// Events not in the stream yet, as far as this relay knows.
@@ -61,7 +62,7 @@ impl RelayStats {
     /// The same when the caller knows a head: a relay that waits for its stream does not look.
     #[must_use]
     pub fn lag_behind(&self, head: Position) -> i64 {
-        (self.head().max(head) - self.position()).max(0)
+        self.progress.lag_behind(head)
     }
 
     #[must_use]

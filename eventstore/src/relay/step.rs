@@ -1,7 +1,4 @@
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_nats::Subscriber;
 use futures::{StreamExt, stream::ReadyChunks};
@@ -301,7 +298,7 @@ impl Relay {
             self.asked_head = Instant::now();
             self.source.heard_of(head.position);
         }
-        self.stats.head.store(self.source.head(), Ordering::Relaxed);
+        self.stats.progress.saw_head(self.source.head());
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use kernel::Position;
 use sqlx::PgExecutor;
@@ -55,7 +55,7 @@ impl Relay {
         self.synced_at = last;
         self.window = Window::at(last);
         self.source.rewind(last);
-        self.stats.position.store(last, Ordering::Relaxed);
+        self.stats.progress.reached(last);
         self.stats.set_state(RelayState::Publishing);
         self.trouble = None;
         self.synced = true;
@@ -97,7 +97,7 @@ impl Relay {
             return Err(StreamError::EpochOver { ours, newer: head.epoch }.into());
         }
         self.source.heard_of(head.position);
-        self.stats.head.store(self.source.head(), Ordering::Relaxed);
+        self.stats.progress.saw_head(self.source.head());
         if last > head.position {
             return Err(RelayError::Fork { position: head.position + 1, why: "the stream goes further" });
         }

@@ -19,6 +19,7 @@ mod workflow;
 
 pub use bound::BoundTo;
 pub use plan::{Plan, plan};
+pub(crate) use reactor::add;
 pub use reactor::{Requests, look_again, note_request};
 pub use request::{ForgetRequest, StepDone, find_request, request_status};
 pub use step::Step;

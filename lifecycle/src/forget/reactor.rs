@@ -109,8 +109,14 @@ pub async fn look_again(pool: &PgPool, request: Uuid) -> Result<(), StoreError> 
     Ok(())
 }
 
-async fn add(pool: &PgPool, account: Uuid, content: Contents, at: DateTime<Utc>) -> Result<(), StoreError> {
-    sqlx::query!(
+/// Whether it was not there yet.
+pub(crate) async fn add(
+    pool: &PgPool,
+    account: Uuid,
+    content: Contents,
+    at: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let added = sqlx::query!(
         "insert into forget_requests (request, account, content, requested_at)
          values ($1, $2, $3, $4) on conflict do nothing",
         forget_request_id(account, content),
@@ -120,5 +126,5 @@ async fn add(pool: &PgPool, account: Uuid, content: Contents, at: DateTime<Utc>)
     )
     .execute(pool)
     .await?;
-    Ok(())
+    Ok(added.rows_affected() > 0)
 }

@@ -195,7 +195,9 @@ impl Workflow {
         };
         let (in_files, places) = (needles(), self.deps.places.clone());
         let files = tokio::task::spawn_blocking(move || crate::scan::scan_folder(&in_files, &places));
-        let mut stores = files.await.map_err(|error| LifecycleError::Other(format!("the scan: {error}")))?;
+        // What a panic says may quote what was being read.
+        let panicked = |_| LifecycleError::Other("the scan's thread panicked".to_owned());
+        let mut stores = files.await.map_err(panicked)?;
         stores.push(crate::scan::scan_rows(&self.deps.pool, "rows of the log", &needles()).await?);
         Ok(ScanReport { needles: prints.len() as u64, stores })
     }

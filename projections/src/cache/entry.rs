@@ -86,7 +86,7 @@ pub(super) fn unpacked(view: &View, bytes: &[u8]) -> Option<Entry> {
     let body = Bytes::copy_from_slice(&bytes[line + 1..]);
     serde_json::from_slice::<serde::de::IgnoredAny>(&body).ok()?;
     // Another machine's clock may be ahead; it is gone from Redis at its end in any case.
-    let age = Duration::from_millis(u64::try_from(unix_ms() - at).unwrap_or(0));
+    let age = Duration::from_millis(u64::try_from(unix_ms().saturating_sub(at)).unwrap_or(0));
     let made = Made { position, moment, body, keep: true };
     (age < view.ttl).then(|| Entry::aged(view, made, age))
 }
@@ -119,6 +119,7 @@ mod tests {
             &format!("7 1 {now}"),
             &format!("x 1 {now}\n{{}}"),
             &old,
+            &format!("7 1 {}\n{{}}", i64::MIN),
         ] {
             assert!(unpacked(&STATS, bad.as_bytes()).is_none(), "{bad}");
         }

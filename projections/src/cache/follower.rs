@@ -74,10 +74,10 @@ impl Follower {
                         if ALWAYS.contains(&&*event_type) {
                             touched.forget(position);
                         }
-                        for (index, _) in
+                        for (index, view) in
                             views.iter().enumerate().filter(|(_, view)| view.is_changed_by(&event_type))
                         {
-                            touched.touch(index, position);
+                            touched.touch(index, view, position);
                         }
                     }
                 }

@@ -4,8 +4,12 @@ use std::{
     time::Duration,
 };
 
+use eventstore::StoreError;
 use kernel::Position;
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use super::{
     CacheError, Made, View, ViewCounts,
@@ -25,6 +29,8 @@ const LOADS: usize = 4;
 /// How long an answer that another process makes is waited for, and how often it is looked for.
 const OTHERS: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_millis(20);
+/// How long making an answer may take: as long as a query may.
+const MAKING: Duration = Duration::from_secs(5);
 
 pub(super) type Key = (&'static str, String);
 
@@ -138,7 +144,9 @@ impl Cache {
         // Never closed.
         let permit = inner.loads.acquire().await;
         inner.counts[index].loads.fetch_add(1, Ordering::Relaxed);
-        let made = load.await;
+        // Nobody may be waiting any more, so nobody else gives up: a database that says nothing must
+        // not keep the few turns.
+        let made = timeout(MAKING, load).await.unwrap_or_else(|_| Err(unanswered()));
         drop(permit);
         if let Ok(made) = &made
             && made.keep
@@ -212,4 +220,8 @@ impl Cache {
     pub(super) fn clear(&self) {
         self.0.local.clear();
     }
+}
+
+fn unanswered() -> ReadError {
+    StoreError::Unavailable("an answer was not made in time".to_owned()).into()
 }

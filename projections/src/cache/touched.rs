@@ -29,8 +29,21 @@ struct Inner {
 struct Marks {
     /// Answers below this are over.
     floor: Position,
-    /// Positions of events that will raise the floor, with the time they were seen.
+    /// Positions of events that will raise the floor, with the time they were seen. No longer than
+    /// the view may be behind.
     coming: VecDeque<(Instant, Position)>,
+}
+
+impl Marks {
+    /// Events that were seen so long ago raise the floor now.
+    fn settle(&mut self, behind: Duration) {
+        while let Some((at, touched)) = self.coming.front().copied()
+            && at.elapsed() >= behind
+        {
+            self.floor = touched.max(self.floor);
+            self.coming.pop_front();
+        }
+    }
 }
 
 impl Touched {
@@ -61,8 +74,10 @@ impl Touched {
     }
 
     /// An event at `position` changes this view.
-    pub fn touch(&self, view: usize, position: Position) {
-        if let Some(marks) = self.inner().views.get_mut(view) {
+    pub fn touch(&self, index: usize, view: &View, position: Position) {
+        if let Some(marks) = self.inner().views.get_mut(index) {
+            // Also where nobody asks.
+            marks.settle(view.behind);
             match marks.coming.back_mut() {
                 Some((at, last)) if at.elapsed() < TOGETHER => *last = position.max(*last),
                 _ => marks.coming.push_back((Instant::now(), position)),
@@ -91,12 +106,31 @@ impl Touched {
     pub fn is_fresh(&self, index: usize, view: &View, position: Position) -> bool {
         let mut inner = self.inner();
         let Some(marks) = inner.views.get_mut(index) else { return false };
-        while let Some((at, touched)) = marks.coming.front().copied()
-            && at.elapsed() >= view.behind
-        {
-            marks.floor = touched.max(marks.floor);
-            marks.coming.pop_front();
-        }
+        marks.settle(view.behind);
         position >= marks.floor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_a_view_that_nobody_asks_for_do_not_pile_up() {
+        let view = View { name: "v", behind: Duration::from_millis(100), ..*super::super::VIEWS[0] };
+        let touched = Touched::new(1);
+        let began = Instant::now();
+        let mut most = 0;
+        for position in 1.. {
+            touched.touch(0, &view, position);
+            most = most.max(touched.inner().views[0].coming.len());
+            if began.elapsed() > Duration::from_millis(400) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let possible = view.behind.as_millis().div_ceil(TOGETHER.as_millis()) + 1;
+        assert!(most as u128 <= possible, "{most} of {possible}");
+        assert!(touched.inner().views[0].floor > 0);
     }
 }

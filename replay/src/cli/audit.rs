@@ -3,17 +3,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use eventstore::audit::note::PublicKey;
 
-use super::units::Span;
-
-macro_rules! exit_codes {
-    ($one:literal) => {
-        concat!(
-            "\nExit codes: 0 fine · 1 ",
-            $one,
-            " · 2 could not run (one sentence on standard error) · 130 interrupted"
-        )
-    };
-}
+use super::{help::exit_codes, units::Span};
 
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {

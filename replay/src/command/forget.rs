@@ -161,17 +161,7 @@ async fn ask(
     content: Contents,
     reason: Option<Reason>,
 ) -> Result<(), Failure> {
-    let command_id = Uuid::now_v7();
-    let request = CommandRequest {
-        caller: Caller::System,
-        aggregate_id: person_id(account),
-        idempotency: None,
-        if_match: None,
-        command_id,
-        correlation_id: command_id,
-        causation_id: command_id,
-        traceparent: None,
-    };
+    let request = CommandRequest::begun_by(Caller::System, person_id(account));
     let command = PersonCommand::RequestForget(RequestForget { account_id: account, content, reason });
     let done =
         executor.execute::<Person>(request, PersonCommandKind::RequestForget.name(), Ok(command)).await;

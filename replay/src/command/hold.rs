@@ -51,17 +51,7 @@ async fn act(context: Context<'_>, arguments: &HoldArguments, place: bool) -> Re
             (PersonCommandKind::ReleaseHold, PersonCommand::ReleaseHold(ReleaseHold { account_id, reason }))
         }
     };
-    let command_id = Uuid::now_v7();
-    let request = CommandRequest {
-        caller: Caller::System,
-        aggregate_id: person_id(account_id),
-        idempotency: None,
-        if_match: None,
-        command_id,
-        correlation_id: command_id,
-        causation_id: command_id,
-        traceparent: None,
-    };
+    let request = CommandRequest::begun_by(Caller::System, person_id(account_id));
     let answer = executor.execute::<Person>(request, kind.name(), Ok(command)).await.map_err(refused)?;
     // The log says so; now it takes effect without waiting for a reactor to read it.
     keys.hold(account_id, &Class::ALL, place).await?;

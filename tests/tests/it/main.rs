@@ -11,6 +11,7 @@ mod audit;
 mod backup;
 mod caches;
 mod cqrs;
+mod documents;
 mod drill;
 mod edges;
 mod failover;

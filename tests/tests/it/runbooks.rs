@@ -2,12 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
-use crate::{readme::matches, support::binary};
+use crate::documents::{Fresh, blocks};
 
 const RUNBOOKS: [&str; 12] = [
     "onboarding",
@@ -27,13 +25,6 @@ const RUNBOOKS: [&str; 12] = [
 /// Guides whose commands run behind the runbooks', on the same installation.
 const GUIDES: [&str; 1] = ["../gdpr"];
 
-/// A block of commands and what they print together.
-#[derive(Debug, Default)]
-pub struct Block {
-    pub commands: Vec<String>,
-    pub expected: String,
-}
-
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks")
 }
@@ -41,32 +32,6 @@ fn folder() -> PathBuf {
 fn text_of(name: &str) -> String {
     let path = folder().join(format!("{name}.md"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Every `sh` block with the `text` block behind it. A fence of another kind is refused: what looks
-/// like a command must be one that is run.
-pub fn blocks(text: &str) -> Vec<Block> {
-    let mut found: Vec<Block> = vec![];
-    let mut inside: Option<&str> = None;
-    for line in text.lines() {
-        match (inside, line.trim_start().strip_prefix("```")) {
-            (None, Some("sh")) => {
-                found.push(Block::default());
-                inside = Some("sh");
-            }
-            (None, Some("text")) => inside = Some("text"),
-            (None, Some(other)) => panic!("a block of kind `{other}` that nobody runs"),
-            (Some(_), Some(_)) => inside = None,
-            (Some("sh"), None) => found.last_mut().unwrap().commands.push(line.to_owned()),
-            (Some(_), None) => {
-                let expected = &mut found.last_mut().expect("commands before what they print").expected;
-                expected.push_str(line);
-                expected.push('\n');
-            }
-            (None, None) => {}
-        }
-    }
-    found
 }
 
 /// Words in backticks that look like metrics.
@@ -94,53 +59,6 @@ fn metrics_in(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-pub struct Shell {
-    child: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
-
-impl Shell {
-    pub fn open(data: &Path, programs: &Path) -> Self {
-        let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
-        let mut child = Command::new("bash")
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .env("PATH", path)
-            .env_remove("DATABASE_URL")
-            .env("DATA_DIR", data)
-            .env("LOG", "error")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        Self { child, input, output }
-    }
-
-    /// What a command prints, and how it ends.
-    pub fn run(&mut self, command: &str) -> (String, i32) {
-        // Progress is not what a runbook shows; why something was refused is.
-        let told = "2>\"$DATA_DIR/../told\"; code=$?; [ $code = 0 ] || cat \"$DATA_DIR/../told\"";
-        writeln!(self.input, "{{ {command}\n}} {told}; echo; echo \"== end $code\"").unwrap();
-        let mut printed = String::new();
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the shell ended at: {command}");
-            if let Some(code) = line.strip_prefix("== end ") {
-                return (printed.trim_end().to_owned(), code.trim().parse().unwrap());
-            }
-            printed.push_str(&line);
-        }
-    }
-
-    pub fn end(mut self) {
-        drop(self.input);
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn every_runbook_is_there_and_none_has_a_command_that_no_test_runs() {
     let files: BTreeSet<String> = std::fs::read_dir(folder())
@@ -163,55 +81,13 @@ fn every_runbook_is_there_and_none_has_a_command_that_no_test_runs() {
 
 #[test]
 fn every_command_of_every_runbook_prints_what_it_says() {
-    let scratch = tempfile::Builder::new().prefix("wg-it-runbooks-").tempdir().unwrap();
-    let data = scratch.path().join("data");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-    let programs = binary("api").parent().unwrap().to_path_buf();
-    let mut api = Command::new(binary("api"))
-        .arg("serve")
-        .env_remove("DATABASE_URL")
-        .env("DATA_DIR", &data)
-        .env("PORT", &port)
-        .env("LOG", "error")
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let ready = BufReader::new(api.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-        .find(|line| line.starts_with("ready: "));
-    assert_eq!(ready, Some(format!("ready: http://127.0.0.1:{port}")));
-
-    let mut shell = Shell::open(&data, &programs);
+    let fresh = Fresh::start("wg-it-runbooks-");
+    let mut shell = fresh.shell();
     let mut failed = vec![];
     for name in RUNBOOKS.into_iter().chain(GUIDES) {
-        for block in blocks(&text_of(name)) {
-            let mut printed = String::new();
-            for command in &block.commands {
-                let here = command.replace("localhost:8080", &format!("127.0.0.1:{port}"));
-                let (command, wanted) = match here.rsplit_once(" # exits ") {
-                    Some((command, code)) => (command.to_owned(), code.trim().parse().unwrap()),
-                    None => (here, 0),
-                };
-                let (said, code) = shell.run(&command);
-                if code != wanted {
-                    failed.push(format!("{name}: {command}\n  ended with {code}, not {wanted}: {said}"));
-                }
-                if !said.is_empty() {
-                    printed.push_str(&said);
-                    printed.push('\n');
-                }
-            }
-            if !matches(printed.trim_end(), &block.expected) {
-                failed.push(format!(
-                    "{name}: {:?}\n  said: {printed}\n  runbook: {}",
-                    block.commands, block.expected
-                ));
-            }
-        }
+        fresh.follow(&mut shell, name, &blocks(&text_of(name)), &mut failed);
     }
-    let (said, _) = shell.run(&format!("curl -s http://127.0.0.1:{port}/metrics"));
+    let (said, _) = shell.run(&fresh.here("curl -s http://localhost:8080/metrics"));
     for name in RUNBOOKS {
         for metric in metrics_in(&text_of(name)) {
             if !said.contains(&format!("# TYPE {metric} ")) {
@@ -220,7 +96,6 @@ fn every_command_of_every_runbook_prints_what_it_says() {
         }
     }
     shell.end();
-    let _ = Command::new("kill").arg(api.id().to_string()).status();
-    let _ = api.wait();
+    fresh.stop();
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
 }

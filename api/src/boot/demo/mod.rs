@@ -158,7 +158,7 @@ impl Demo {
         self.run_one::<Account>(id, id, register.name(), register).await?;
         if person.weaver {
             let promote = AccountCommand::Promote(PromoteAccount { proposal_id: None });
-            let request = request(Caller::System, id);
+            let request = CommandRequest::begun_by(Caller::System, id);
             done(self.executor.execute::<Account>(request, promote.name(), Ok(promote)).await)?;
         }
         let describe = AccountCommand::Describe(DescribeAccount {
@@ -209,7 +209,7 @@ impl Demo {
         command: A::Command,
     ) -> Result<(), CommandError> {
         let caller = Caller::Account { id: actor, platform: PlatformRoles::default() };
-        done(self.executor.execute::<A>(request(caller, id), word, Ok(command)).await)
+        done(self.executor.execute::<A>(CommandRequest::begun_by(caller, id), word, Ok(command)).await)
     }
 }
 
@@ -225,20 +225,6 @@ fn done(answer: Result<Answer, CommandError>) -> Result<(), CommandError> {
             Ok(())
         }
         Err(error) => Err(error),
-    }
-}
-
-fn request(caller: Caller, aggregate_id: Uuid) -> CommandRequest {
-    let command_id = Uuid::now_v7();
-    CommandRequest {
-        caller,
-        aggregate_id,
-        idempotency: None,
-        if_match: None,
-        command_id,
-        correlation_id: command_id,
-        causation_id: command_id,
-        traceparent: None,
     }
 }
 

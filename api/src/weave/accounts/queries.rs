@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     app::{App, Shared},
     audit::reason,
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Caching, Caught, answer, caught_up, run},
@@ -45,8 +45,7 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let identity = app.verifier.identity_if_any(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
     let why = reason(&parts.headers)?;
-    let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
+    let id = path_id(parts, 3, "id")?;
     let Caught { wanted, reads } = caught_up(app, &parts.headers, &[PAGE, THREADS, ACTIVITY]).await?;
     let rows = [(PAGE, id.to_string()), (THREADS, ThreadKey::Account { account: id }.to_string())];
     let stale = any_stale(&reads, &rows).await?;

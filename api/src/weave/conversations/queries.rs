@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     app::{App, Shared},
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Asked, Caching, Caught, ListDocument, answer, caught_up, limit, run},
@@ -38,8 +38,7 @@ struct Listed {
 async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     app.verifier.identity_if_any(&parts.headers)?;
     let params = Params::parse(parts.uri.query(), &["limit", "cursor"])?;
-    let id = parts.uri.path().rsplit('/').nth(1).and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
+    let id = path_id(parts, 3, "id")?;
     let limit = limit(&params)?;
     let asked = Asked::of(parts, &params);
     let cursor = asked.cursor(&params, PositionCursor::parse)?;

@@ -22,7 +22,7 @@ use sqlx::PgPool;
 
 use crate::{
     app::{App, Shared},
-    command::parse_id,
+    command::path_id,
     http::{EntityTag, Lane, Params},
     problem::Problem,
     query::{Asked, Caching, Caught, ListDocument, answer, caught_up, run, sentence},
@@ -84,8 +84,7 @@ struct Shown {
 async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     app.verifier.identity_if_any(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
-    let id = parts.uri.path().rsplit('/').next().and_then(parse_id);
-    let id = id.ok_or_else(|| Problem::bad_parameter("id", "The id in the path is not a UUID."))?;
+    let id = path_id(parts, 3, "id")?;
     let Caught { wanted, reads } =
         caught_up(app, &parts.headers, &[PAGE, ACCOUNTS, CONVERSATIONS, THREADS]).await?;
     let conversation = conversation_id(ConversationKind::Node, id);

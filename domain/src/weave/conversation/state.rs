@@ -68,6 +68,8 @@ impl Aggregate for Conversation {
     const CONTEXT: Name = crate::weave::CONTEXT;
     const TYPE: Name = Name::constant(Self::NAME);
     const SNAPSHOT_SCHEMA: i32 = 1;
+    /// Ids and a kind: what was said are messages.
+    const HOLDS_WORDS: bool = false;
     type Command = ConversationCommand;
     type Event = ConversationEvent;
 

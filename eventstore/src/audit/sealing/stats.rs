@@ -2,6 +2,8 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use kernel::Position;
 
+use crate::progress::Progress;
+
 /// What a sealer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -21,8 +23,7 @@ pub enum SealingState {
 #[derive(Debug, Default)]
 pub struct SealingStats {
     pub(super) seals: AtomicU64,
-    pub(super) position: AtomicI64,
-    pub(super) head: AtomicI64,
+    pub(super) progress: Progress,
     pub(super) lag_micros: AtomicI64,
     state: AtomicU8,
 }
@@ -37,13 +38,13 @@ impl SealingStats {
     /// Last position that a checkpoint covers.
     #[must_use]
     pub fn position(&self) -> Position {
-        self.position.load(Ordering::Relaxed)
+        self.progress.position()
     }
 
     /// Events no checkpoint covers, when the caller knows a head.
     #[must_use]
     pub fn lag_behind(&self, head: Position) -> i64 {
-        (self.head.load(Ordering::Relaxed).max(head) - self.position()).max(0)
+        self.progress.lag_behind(head)
     }
 
     /// Age of the oldest event of the last seal when it was sealed, in seconds.

@@ -196,7 +196,7 @@ impl Sealing {
             // The table's check keeps other lengths out.
             hash: hash.try_into().unwrap_or_default(),
         });
-        self.stats.head.store(row.position, Ordering::Relaxed);
+        self.stats.progress.saw_head(row.position);
         Ok(Now { epoch: row.epoch, head: row.position, at: row.at, access })
     }
 
@@ -220,7 +220,7 @@ impl Sealing {
         }
         let place = (epochs.as_slice(), now.epoch, now.head.cast_unsigned());
         let expected = outside::compare(&mut connection, &self.file, &tip, known, place).await?;
-        self.stats.position.store(tip.size(), Ordering::Relaxed);
+        self.stats.progress.reached(tip.size());
         let leaves = Leaves::new(&epochs);
         self.standing = Some(Standing { tip, epochs, leaves, expected });
         Ok(now)
@@ -292,7 +292,7 @@ impl Sealing {
         tip.number += 1;
         tip.epoch = epoch;
         tip.access = now.access;
-        self.stats.position.store(tip.size(), Ordering::Relaxed);
+        self.stats.progress.reached(tip.size());
         self.stats.seals.fetch_add(1, Ordering::Relaxed);
         if let Some(oldest) = oldest {
             let lag = (now.at - oldest).num_microseconds().unwrap_or(i64::MAX);

@@ -12,6 +12,7 @@
 //! At least once, whole documents, one writer: a page that is written twice is the same, and a
 //! checkpoint moves after every line's own verdict has been read.
 
+mod batch;
 mod document;
 mod engine;
 mod error;

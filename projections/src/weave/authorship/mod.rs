@@ -3,9 +3,11 @@
 
 mod projection;
 mod queries;
+mod reactions;
 mod sink;
 #[cfg(test)]
 mod tests;
 
 pub use projection::{Authorship, Bound};
 pub use queries::{BoundWorks, bound_works};
+pub use reactions::{Reactions, reactions};

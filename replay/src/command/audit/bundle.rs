@@ -58,15 +58,8 @@ pub fn verify_bundle(path: &Path, keys: &[PublicKey]) -> Result<Answer, Failure>
     let own = bundle.keys.iter().map(|key| key.parse()).collect::<Result<Vec<PublicKey>, _>>();
     let own = own.map_err(|error| refused(&error))?;
     let shown = bundle.check(if keys.is_empty() { &own } else { keys }).map_err(|error| refused(&error))?;
-    let mut answer = Answer::new(&shown)
-        .line(format!("log         {}", shown.origin))
-        .line(format!("event       {} {}", shown.event.event_type, shown.event.event_id))
-        .line(format!("position    {} of epoch {}", count(shown.event.position), shown.event.epoch))
-        .line(format!(
-            "aggregate   {}/{} version {}",
-            shown.event.aggregate_type, shown.event.aggregate_id, shown.event.version
-        ))
-        .line(format!("recorded    {}", shown.event.recorded_at))
+    let answer = Answer::new(&shown).line(format!("log         {}", shown.origin));
+    let mut answer = event::told(answer, &shown.event)
         .line(format!("root        {} over {} positions", shown.root, shown.size))
         .lines(shown.signed_by.iter().map(|key| format!("signed by   {key}")));
     answer = answer.line(if shown.payload_is_as_hashed {

@@ -1,8 +1,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
+use eventstore::audit::ProvenEvent;
 use sqlx::PgPool;
 use uuid::Uuid;
 
-use crate::Failure;
+use crate::{Answer, Failure, terminal::count};
 
 /// Ids are made just before the append, by another clock than the log's; a queue or a slow network
 /// may lie between.
@@ -55,4 +56,16 @@ async fn first_at(pool: &PgPool, at: DateTime<Utc>, head: i64) -> Result<i64, Fa
         if there.is_some_and(|there| there < at) { low = middle + 1 } else { high = middle }
     }
     Ok(low)
+}
+
+/// What a proof says of an event.
+pub fn told(answer: Answer, event: &ProvenEvent) -> Answer {
+    answer
+        .line(format!("event       {} {}", event.event_type, event.event_id))
+        .line(format!("position    {} of epoch {}", count(event.position), event.epoch))
+        .line(format!(
+            "aggregate   {}/{} version {}",
+            event.aggregate_type, event.aggregate_id, event.version
+        ))
+        .line(format!("recorded    {}", event.recorded_at))
 }

@@ -36,14 +36,7 @@ pub async fn run(context: Context<'_>, event: &str) -> Result<Answer, Failure> {
     let pool = context.servers.owner();
     let position = event::position(pool, event).await?;
     let proof = prove(pool, position, Against::Newest).await?;
-    let mut answer = Answer::new(&proof)
-        .line(format!("event       {} {}", proof.event.event_type, proof.event.event_id))
-        .line(format!("position    {} of epoch {}", count(proof.event.position), proof.event.epoch))
-        .line(format!(
-            "aggregate   {}/{} version {}",
-            proof.event.aggregate_type, proof.event.aggregate_id, proof.event.version
-        ))
-        .line(format!("recorded    {}", proof.event.recorded_at))
+    let mut answer = event::told(Answer::new(&proof), &proof.event)
         .line(format!("leaf        {}", proof.leaf_hash))
         .line(format!("is leaf     {} of {} under the checkpoint", count(position - 1), proof.size));
     for (step, hash) in proof.path.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::{collections::HashSet, time::Instant};
 
 use eventstore::{append::Outcome, subscription::checkpoints};
+use projections::weave::authorship;
 use serde_json::Value;
 use sqlx::PgPool;
 use uuid::Uuid;
@@ -232,7 +233,7 @@ pub fn read_models(recorder: &mut Recorder<'_>, verified: &Value) {
 }
 
 async fn reactions(recorder: &mut Recorder<'_>, owner: &PgPool) -> Result<(), Failure> {
-    let row = sqlx::query_file!("src/command/drill/sql/reactions.sql").fetch_one(owner).await?;
+    let row = authorship::reactions(owner).await?;
     let found = format!(
         "{} accounts left, {} works unbound, {} left out, {} twice",
         row.left, row.unbound, row.forgotten, row.twice

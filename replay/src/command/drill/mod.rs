@@ -19,9 +19,9 @@ mod history;
 mod load;
 mod report;
 mod restore;
-
 mod running;
 mod site;
+mod steps;
 mod workload;
 
 use std::path::PathBuf;

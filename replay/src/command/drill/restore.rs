@@ -2,17 +2,16 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use chrono::{DateTime, Utc};
 use embedded::Lifetime;
-use eventstore::append::Outcome;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     checks,
-    failover::{advance, aftermath, detect, fill, live_events, rebuild_all, salvage},
     history::History,
     load::{self, Live},
     report::{Recorder, Report},
     running::Running,
     site::{PATIENCE, Site},
+    steps::{advance, aftermath, begin_again, detect, fill, judge, live_events, rebuild_all, salvage},
     workload::LEAVERS,
 };
 use crate::{
@@ -100,14 +99,7 @@ pub async fn run(
     let server = recorder.step("start the restored server", starting).await?;
     site.log_is_at(server.port());
 
-    let kept = recorder.step("detect the divergence", detect(&site, screen, stop)).await?;
-    recorder.check(
-        "EPOCH",
-        "the restored server refuses every process until somebody decides",
-        kept.refused,
-        kept.standing.clone(),
-    );
-    recorder.report.missing_before_salvage = history.lock(|told| checks::beyond(told, kept.head));
+    let kept = detect(&mut recorder, &site, &history, "restored", stop).await?;
     let status =
         recorder.step("who is ahead of the log?", site.command(Command::Status, screen, stop)).await?.json();
     let ahead: Vec<String> = [("stream", &status["stream"]), ("Redis", &status["hot_views"])]
@@ -124,20 +116,8 @@ pub async fn run(
     let advancing = site.command(advance("drill: back before the mistake", true), screen, stop);
     recorder.step("begin the next epoch", advancing).await?;
 
-    let starting = async {
-        let running = Running::begin(&site).await?;
-        let first = workload.act(AFTER, neighbourhoods).await?;
-        match running.appender.append(first.clone()).await? {
-            Outcome::Committed(at) => history.acknowledged(first, at),
-            other => return Err(Failure::could_not_run(format!("the first command was refused: {other:?}"))),
-        }
-        Ok((running, disaster.elapsed()))
-    };
-    let (running, after) =
-        recorder.step("start the processes of the new epoch; the first command", starting).await?;
-    recorder.report.commands_after_s = after.as_secs_f64();
-    recorder.step("read models, Redis and reactor catch up", running.until_caught_up(screen)).await?;
-    recorder.report.rto_s = disaster.elapsed().as_secs_f64();
+    let first = workload.act(AFTER, neighbourhoods).await?;
+    let running = begin_again(&mut recorder, &site, &history, first, disaster).await?;
 
     let salvaging = site.command(salvage(), screen, stop);
     let aside =
@@ -150,11 +130,7 @@ pub async fn run(
 
     aftermath(&mut recorder, &site, &running, stop).await?;
     recorder.report.all_rebuilt_after_s = disaster.elapsed().as_secs_f64();
-    let told = Arc::try_unwrap(history)
-        .map_err(|_| Failure::could_not_run("a caller of the drill does not end"))?
-        .told();
-    let facts = checks::Facts { site: &site, running: &running, told: &told, disaster, kept: kept.head };
-    checks::invariants(&mut recorder, facts, false).await?;
+    judge(&mut recorder, &site, &running, history, disaster, &kept, false).await?;
     recorder.note("what came after the chosen moment was given up on purpose: it is no loss of the backup");
     running.end().await;
     server.stop().await;

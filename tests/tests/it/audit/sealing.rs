@@ -1,12 +1,9 @@
 use std::{fs, time::Duration};
 
-use eventstore::{
-    audit::{
-        Against, AuditError, Sealing, SealingState, SealingStep, prove, prove_consistency,
-        tree::{check_consistency, empty_root},
-        verify::{Kind, Trust, Verification},
-    },
-    epoch::{Advance, Evidence, advance},
+use eventstore::audit::{
+    Against, AuditError, Sealing, SealingState, SealingStep, prove, prove_consistency,
+    tree::{check_consistency, empty_root},
+    verify::Kind,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -241,103 +238,6 @@ async fn the_application_cannot_change_what_was_sealed_nor_name_a_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_epoch_begins_with_a_signed_statement_about_the_one_before() {
-    let log = SealedLog::new().await;
-    log.append(150).await;
-    log.seal().await.unwrap();
-    log.append(30).await;
-    let wish = Advance {
-        reason: "the rack burnt".into(),
-        evidence: Evidence::NoStream,
-        accept_loss: false,
-        force: true,
-    };
-    advance(log.pool(), &wish).await.unwrap();
-    // A sealer of the old epoch is refused; a process that starts now belongs to the new one.
-    assert!(log.seal().await.is_err());
-    let mut log = log;
-    let new = eventstore::connect_log(log.env().options.clone(), 4).await.unwrap();
-    log.store.stop.cancel();
-    log.store.appender = eventstore::append::Appender::start(
-        new.clone(),
-        eventstore::append::AppenderConfig::default(),
-        CancellationToken::new(),
-    );
-    log.store.env.log = new;
-    log.append(10).await;
-    log.seal().await.unwrap();
-    let outside = log.outside().await;
-    let told: Vec<_> =
-        outside.iter().map(|one| (one.epoch, one.size, one.fork.map(|f| f.position))).collect();
-    assert_eq!(told, [(1, 100, None), (1, 150, None), (1, 180, None), (2, 180, Some(180)), (2, 190, None)]);
-    let report = log.verify().await;
-    assert!(report.is_fine(), "{report:#?}");
-    assert_eq!(report.epochs.len(), 2);
-    assert_eq!(report.epochs[1].given_up, None);
-    // The leaf says which epoch it is of.
-    let keys = log.keys().await;
-    for (position, epoch) in [(180, 1), (181, 2)] {
-        let shown = prove(log.pool(), position, Against::Newest).await.unwrap().check(&keys).unwrap();
-        assert_eq!(shown.event.epoch, epoch);
-    }
-    // An epoch nobody has signed the beginning of is no excuse.
-    log.attack("delete from seals where size >= 180").await;
-    let text = fs::read_to_string(log.path()).unwrap();
-    let kept = text.find("180").map(|at| text[..at].rfind("\n\n").unwrap() + 2).unwrap();
-    fs::write(log.path(), &text[..kept]).unwrap();
-    let report = log.verify().await;
-    assert!(report.is_fine(), "nothing of epoch 2 is sealed: {report:#?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_failover_gave_up_is_named_and_the_rest_stays_proven() {
-    let log = SealedLog::new().await;
-    log.append(150).await;
-    log.seal().await.unwrap();
-    // The standby that is promoted lacks the last events and seals, as a restored backup does.
-    log.attack(
-        "delete from events where position > 120; delete from streams where first_position > 120;
-         delete from seals where size > 100; update log_head set position = 120",
-    )
-    .await;
-    let wish = Advance {
-        reason: "the rack burnt".into(),
-        evidence: Evidence::NoStream,
-        accept_loss: false,
-        force: true,
-    };
-    advance(log.pool(), &wish).await.unwrap();
-    let mut log = log;
-    log.store.env.log = eventstore::connect_log(log.env().options.clone(), 4).await.unwrap();
-    log.store.appender = eventstore::append::Appender::start(
-        log.store.env.log.clone(),
-        eventstore::append::AppenderConfig::default(),
-        CancellationToken::new(),
-    );
-    log.append(60).await;
-    log.seal().await.unwrap();
-    let forked = log.outside().await.into_iter().find(|one| one.fork.is_some()).unwrap();
-    let fork = forked.fork.unwrap();
-    assert_eq!(
-        (forked.epoch, forked.size, fork.from, fork.position, fork.signed_up_to),
-        (2, 120, 1, 120, 150)
-    );
-    let report = log.verify().await;
-    assert!(report.is_fine(), "{report:#?}");
-    assert_eq!(report.epochs[1].given_up, Some((121, 150)));
-    assert!(
-        report.notices.iter().any(|notice| notice.contains("121 to 150") && notice.contains("rack burnt"))
-    );
-    // Who kept a checkpoint of what was given up is told so, and everything is read.
-    let kept =
-        log.file().read().unwrap().notes.into_iter().find(|note| note.text().contains("\n150\n")).unwrap();
-    let trust = Trust { pinned: vec![], file: Some(log.file()) };
-    let report = log.verify_by(Verification { trust, from: Some(kept) }).await;
-    assert!(report.is_fine() && report.checked_from == 1, "{report:#?}");
-    assert!(report.notices.iter().any(|notice| notice.contains("of which this log has 120")), "{report:#?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn keys_change_with_overlap_and_old_checkpoints_stay_believed() {
     let log = SealedLog::new().await;
     log.append(10).await;
@@ -373,56 +273,4 @@ async fn keys_change_with_overlap_and_old_checkpoints_stay_believed() {
         .unwrap();
     let report = log.verify().await;
     assert_eq!(report.findings[0].kind, Kind::KeyUnknown, "{report:#?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_access_log_is_sealed_too_even_when_nothing_else_happens() {
-    let mut log = SealedLog::new().await;
-    log.config.access_every = Duration::ZERO;
-    log.append(3).await;
-    log.seal().await.unwrap();
-    let record = "select record_access('auditor', 'audit.events', null, 'after=0', 'quarterly')";
-    sqlx::raw_sql(record).execute(log.env().log.pg()).await.unwrap();
-    log.seal().await.unwrap();
-    let last = log.outside().await.pop().unwrap();
-    assert_eq!((last.size, last.access.map(|mark| mark.number)), (3, Some(1)));
-    assert!(log.verify().await.is_fine());
-    // Taken out, and the chain made whole again: only the checkpoint remembers.
-    log.attack("delete from access_log").await;
-    log.found(Kind::AccessLogChanged).await;
-    sqlx::raw_sql("select record_access('auditor', 'audit.keys', null, '', '')")
-        .execute(log.env().log.pg())
-        .await
-        .unwrap();
-    log.found(Kind::AccessLogChanged).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_entry_of_the_access_log_is_found() {
-    let log = SealedLog::new().await;
-    for number in 0..5 {
-        let sql = format!("select record_access('ä', 'account.read', gen_random_uuid(), '{number}', '')");
-        sqlx::raw_sql(&sql).execute(log.env().log.pg()).await.unwrap();
-    }
-    let report = log.verify().await;
-    assert_eq!((report.is_fine(), report.access_entries), (true, 5), "{report:#?}");
-    log.attack("update access_log set who = 'nobody' where number = 3").await;
-    let report = log.found(Kind::AccessLogChanged).await;
-    assert!(report.findings[0].sentence.contains("entry 3 "), "{report:#?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn many_readers_at_once_make_one_chain() {
-    let log = SealedLog::new().await;
-    let pool = log.env().log.pg();
-    let record = |_| async move {
-        sqlx::query_scalar::<_, i64>("select record_access('a', 'b', null, 'c', 'd')")
-            .fetch_one(pool)
-            .await
-            .unwrap()
-    };
-    let mut numbers = futures::future::join_all((0..50).map(record)).await;
-    numbers.sort_unstable();
-    assert_eq!(numbers, (1..=50).collect::<Vec<_>>());
-    assert_eq!(log.verify().await.access_entries, 50);
 }

@@ -40,8 +40,9 @@ pub async fn canary(place: &Installation, api: &Api, number: usize) -> (Uuid, St
     (id, token, values)
 }
 
-/// Five canaries of a person: name, address, e-mail, what they say of themselves, and where.
-pub async fn plant(api: &Api, id: Uuid, token: &str, number: usize) -> Vec<String> {
+/// Five canaries of a person: name, address, e-mail, what they say of themselves, and where; and the
+/// commands that plant them.
+pub fn canaries(number: usize) -> (Vec<String>, [(&'static str, Value); 3]) {
     let (lat, lon) = (53.1 + number as f64 * 0.001_000_37, 9.1 + number as f64 * 0.001_000_53);
     let values = vec![
         format!("Kanarienvogel Nummer {number:05}"),
@@ -51,11 +52,17 @@ pub async fn plant(api: &Api, id: Uuid, token: &str, number: usize) -> Vec<Strin
         lat.to_string(),
         lon.to_string(),
     ];
-    for (command, body) in [
+    let commands = [
         ("register", json!({"title": values[0], "email": values[2]})),
         ("describe", json!({"summary": values[3], "address": values[1]})),
         ("place", json!({"map_state": "exact", "location": {"lat": lat, "lon": lon}})),
-    ] {
+    ];
+    (values, commands)
+}
+
+pub async fn plant(api: &Api, id: Uuid, token: &str, number: usize) -> Vec<String> {
+    let (values, commands) = canaries(number);
+    for (command, body) in commands {
         let reply = api.command(token, &format!("/v1/accounts/{id}/{command}"), body).await;
         assert_eq!(reply.status, 200, "{reply:?}");
     }

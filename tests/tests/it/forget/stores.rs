@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use uuid::Uuid;
 
-use super::LEASE;
+use super::{LEASE, canaries};
 use crate::support::binary;
 
 const PERSONS: usize = 200;
@@ -161,20 +161,10 @@ async fn two_hundred_forgotten_persons_are_in_no_byte_of_any_store_nor_in_an_old
         .map(|(number, (id, token))| {
             let own = &own;
             async move {
-                let (lat, lon) = (53.1 + number as f64 * 0.001_000_37, 9.1 + number as f64 * 0.001_000_53);
-                let values = vec![
-                    format!("Kanarienvogel Nummer {number:05}"),
-                    format!("Volierenstrasse {number:05}, Kaefigstadt"),
-                    format!("kanari.{number:05}@voliere.example"),
-                    format!("zwitschert {number:05} mal am Tag"),
-                    lat.to_string(),
-                    lon.to_string(),
-                ];
-                let path = |command: &str| format!("/v1/accounts/{id}/{command}");
-                own.post(token, &path("register"), json!({"title": values[0], "email": values[2]})).await;
-                own.post(token, &path("describe"), json!({"summary": values[3], "address": values[1]})).await;
-                let location = json!({"lat": lat, "lon": lon});
-                own.post(token, &path("place"), json!({"map_state": "exact", "location": location})).await;
+                let (values, commands) = canaries(number);
+                for (command, body) in commands {
+                    own.post(token, &format!("/v1/accounts/{id}/{command}"), body).await;
+                }
                 values
             }
         })

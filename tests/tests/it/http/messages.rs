@@ -114,3 +114,31 @@ async fn ten_messages_a_minute_per_author_and_conversation_replays_not_counted()
     assert_eq!(post(&api, &bob, conversation, "ich").await.1.status, 200);
     assert_eq!(post(&api, &ada, other, "anderswo").await.1.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conversation_that_began_here_is_not_read_from_the_log() {
+    let place = Installation::new().await;
+    let api = place.api().await;
+    let (_, ada) = api.person(&place, "Ada").await;
+    // From here on Ada's account is in memory.
+    let (_, first) = tied(&api, &ada).await;
+    let before = misses(&api).await;
+    let (_, second) = tied(&api, &ada).await;
+    for conversation in [first, second] {
+        let (_, posted) = post(&api, &ada, conversation, "Moin").await;
+        assert_eq!(posted.status, 200, "{posted:?}");
+    }
+    assert_eq!(misses(&api).await, before);
+
+    // Another process has to read it, and what it reads is the same.
+    let other = place.api().await;
+    let (_, posted) = post(&other, &ada, first, "Moin moin").await;
+    assert_eq!(posted.status, 200, "{posted:?}");
+    assert!(misses(&other).await > 0.0);
+}
+
+async fn misses(api: &Api) -> f64 {
+    let metrics = api.get("/metrics", "").await.text;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("executor_cache_misses_total "));
+    line.expect("the counter is there").parse().expect("a number")
+}

@@ -10,7 +10,7 @@ use meilisearch_sdk::{
     task_info::TaskInfo,
     tasks::TasksDeleteQuery,
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
@@ -20,19 +20,18 @@ use super::{
     answer::{TaskState, is_of_a_document, of_error, of_failed_task, task_state},
     http::Http,
     query::{self, Found, TITLES},
+    sent::Sent,
     settings::settings,
 };
-use crate::{
-    search::{
-        Hit, Line, Refused, SearchQuery,
-        outside::{
-            EngineError, Mark, Outside, OutsideFuture,
-            document::{Document, MARK, MarkDocument},
-            engine::one_more,
-            http,
-        },
+use crate::search::{
+    Hit, Line, Refused, SearchQuery,
+    outside::{
+        EngineError, Mark, Outside, OutsideFuture,
+        batch::{Batch, Verdicts},
+        document::{MARK, MarkDocument},
+        engine::one_more,
+        http,
     },
-    weave::LatLon,
 };
 
 /// The SDK would wait 5 s; a first bulk on a busy server takes longer.
@@ -59,29 +58,6 @@ pub struct MeiliSearch {
 impl fmt::Debug for MeiliSearch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MeiliSearch").field("live", &self.live).finish_non_exhaustive()
-    }
-}
-
-type Verdicts = Vec<Result<(), Refused>>;
-
-/// A document with its place as Meilisearch writes one.
-#[derive(Serialize, Clone, Copy)]
-struct Sent<'a> {
-    #[serde(flatten)]
-    document: &'a Document,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    _geo: Option<Geo>,
-}
-
-#[derive(Serialize, Clone, Copy)]
-struct Geo {
-    lat: f64,
-    lng: f64,
-}
-
-impl<'a> Sent<'a> {
-    fn of(document: &'a Document) -> Self {
-        Self { document, _geo: document.point.map(|LatLon { lat, lon }| Geo { lat, lng: lon }) }
     }
 }
 
@@ -197,29 +173,18 @@ impl MeiliSearch {
         mark: Option<Mark>,
     ) -> Result<Verdicts, EngineError> {
         let uid = self.place(generation).await?;
-        let made: Vec<_> = lines.iter().map(Document::of_line).collect();
-        let documents: Vec<Sent<'_>> =
-            made.iter().filter_map(|made| made.as_ref().ok()?.as_ref()).map(Sent::of).collect();
-        let gone: Vec<String> = lines
-            .iter()
-            .zip(&made)
-            .filter(|(_, made)| !matches!(made, Ok(Some(_))))
-            .map(|(line, _)| line.id().to_string())
-            .collect();
+        let batch = Batch::of(lines);
+        let documents: Vec<Sent<'_>> = batch.documents().map(Sent::of).collect();
+        let gone: Vec<String> = batch.gone().iter().map(Uuid::to_string).collect();
         if !gone.is_empty() {
             self.done(self.index(uid).delete_documents(&gone).await).await?;
         }
-        let mut verdicts = self.put(uid, &documents).await?.into_iter();
+        let verdicts = self.put(uid, &documents).await?;
         if let Some(mark) = mark {
             let mark = MarkDocument::from(mark);
             self.done(self.index(uid).add_or_replace(&[mark], Some("id")).await).await?;
         }
-        let answers = made.into_iter().map(|made| match made {
-            Ok(Some(_)) => verdicts.next().unwrap_or(Ok(())),
-            Ok(None) => Ok(()),
-            Err(refused) => Err(refused),
-        });
-        Ok(answers.collect())
+        Ok(batch.verdicts(verdicts))
     }
 
     async fn prepare_beside(&self, generation: i32) -> Result<(), EngineError> {

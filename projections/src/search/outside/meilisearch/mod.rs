@@ -8,6 +8,7 @@ mod adapter;
 mod answer;
 mod http;
 mod query;
+mod sent;
 mod settings;
 
 pub use adapter::MeiliSearch;

@@ -22,9 +22,10 @@ use super::{
 };
 use crate::{
     search::{
-        Hit, Line, Refused, SearchQuery,
+        Hit, Line, SearchQuery,
         outside::{
             EngineError, Mark, Outside, OutsideFuture,
+            batch::{Batch, Verdicts},
             document::{Document, MARK, MarkDocument},
             http,
         },
@@ -161,33 +162,14 @@ impl TypesenseSearch {
         mark: Option<Mark>,
     ) -> Result<Verdicts, EngineError> {
         let collection = self.collection(generation);
-        let (mut body, mut sent, mut gone) = (String::new(), Vec::new(), Vec::new());
-        let mut answers: Verdicts = Vec::with_capacity(lines.len());
-        for line in lines {
-            answers.push(match Document::of_line(line) {
-                Ok(Some(document)) => {
-                    push(&mut body, &Sent::of(&document));
-                    sent.push(answers.len());
-                    Ok(())
-                }
-                Ok(None) => {
-                    gone.push(line.id());
-                    Ok(())
-                }
-                Err(refused) => {
-                    // What was there before is wrong as well.
-                    gone.push(line.id());
-                    Err(refused)
-                }
-            });
+        let batch = Batch::of(lines);
+        let (mut body, mut sent) = (String::new(), 0);
+        for document in batch.documents() {
+            push(&mut body, &Sent::of(document));
+            sent += 1;
         }
-        self.delete(&collection, &gone).await?;
-        if !sent.is_empty() {
-            let verdicts = self.import(&collection, body, sent.len()).await?;
-            for (index, verdict) in sent.into_iter().zip(verdicts) {
-                answers[index] = verdict;
-            }
-        }
+        self.delete(&collection, &batch.gone()).await?;
+        let verdicts = if sent == 0 { vec![] } else { self.import(&collection, body, sent).await? };
         if let Some(mark) = mark {
             let mut body = String::new();
             push(&mut body, &MarkDocument::from(mark));
@@ -196,7 +178,7 @@ impl TypesenseSearch {
                 return Err(EngineError::Refused("the mark".to_owned()));
             }
         }
-        Ok(answers)
+        Ok(batch.verdicts(verdicts))
     }
 
     async fn drop_collection(&self, generation: i32) -> Result<(), EngineError> {
@@ -212,8 +194,6 @@ impl TypesenseSearch {
         }
     }
 }
-
-type Verdicts = Vec<Result<(), Refused>>;
 
 /// A document with its place as Typesense writes one.
 #[derive(Serialize)]

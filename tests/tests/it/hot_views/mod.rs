@@ -1,105 +1,21 @@
 //! The views in Redis come out of the log and nothing else, whatever happens to Redis and however
 //! many feed them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+mod people;
+mod ranked;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use eventstore::{
-    append::{Append, EventToStore, Outcome, Write},
-    log::{self, PageLimit, read_page},
-};
-use kernel::{AggregateRef, Name, NewEvent, Position};
+use std::time::Duration;
+
+use eventstore::log::{self, PageLimit, read_page};
+use kernel::Position;
 use projections::weave::hot_views::{
-    Applied, Feeder, HotError, HotRedis, HotStats, Page, RecentActs, State, Verified, Window, build, verify,
+    Applied, Feeder, HotError, HotRedis, HotStats, Page, Verified, Window, build, verify,
 };
-use rand::{RngExt, SeedableRng, rngs::StdRng};
-use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use self::people::People;
 use crate::support::{RedisEnv, Store, redis_env, store};
-
-/// A log of acts in the making, over forty days, so that hours, days and threads fall out of
-/// every window.
-struct People {
-    random: StdRng,
-    versions: HashMap<Uuid, i64>,
-    nodes: Vec<Uuid>,
-    accounts: Vec<Uuid>,
-    at: DateTime<Utc>,
-}
-
-impl People {
-    fn new(seed: u64) -> Self {
-        let mut random = StdRng::seed_from_u64(seed);
-        let mut id = || Uuid::from_u128(random.random());
-        let (nodes, accounts) = ((0..12).map(|_| id()).collect(), (0..8).map(|_| id()).collect());
-        let at = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        Self { random, versions: HashMap::new(), nodes, accounts, at }
-    }
-
-    async fn act(&mut self, store: &Store) {
-        self.at += TimeDelta::minutes(self.random.random_range(0..120));
-        // Commands of different processes are in no order.
-        let at = self.at - TimeDelta::minutes(self.random.random_range(0..300));
-        let node = self.nodes[self.random.random_range(0..self.nodes.len())];
-        let account = self.accounts[self.random.random_range(0..self.accounts.len())];
-        let conversation = domain::weave::conversation::conversation_id(
-            domain::weave::conversation::ConversationKind::Node,
-            node,
-        );
-        let (kind, id, event_type, payload) = match self.random.random_range(0..20) {
-            0 => ("node", node, "NodeRemoved", json!({})),
-            1 => ("account", account, "AccountLeft", json!({})),
-            2..=4 => ("node", node, "NodeTied", json!({})),
-            5..=8 => ("node", node, "NodeRevised", json!({})),
-            9 => ("node", node, "NodeVisibilityChanged", json!({})),
-            10 => ("message", Uuid::now_v7(), "MessagePosted", json!({"conversation_id": 7})),
-            _ => ("message", Uuid::now_v7(), "MessagePosted", json!({"conversation_id": conversation})),
-        };
-        self.append(store, (kind, id), event_type, payload, account, at).await;
-    }
-
-    async fn append(
-        &mut self,
-        store: &Store,
-        (kind, id): (&'static str, Uuid),
-        event_type: &'static str,
-        payload: Value,
-        account: Uuid,
-        at: DateTime<Utc>,
-    ) {
-        let metadata = json!({
-            "actor": account, "command": "test.act", "command_id": Uuid::nil(), "correlation_id": Uuid::nil(),
-            "causation_id": Uuid::nil(), "occurred_at": at.to_rfc3339_opts(SecondsFormat::Millis, true),
-        });
-        let event = EventToStore::prepare(NewEvent {
-            event_id: Uuid::now_v7(),
-            event_type: Name::constant(event_type),
-            schema_version: 1,
-            payload,
-            metadata: Arc::from(metadata.to_string()),
-        })
-        .unwrap();
-        let version = self.versions.entry(id).or_default();
-        let write = Write {
-            aggregate: AggregateRef::new(Name::constant(kind), id),
-            expected_version: *version,
-            events: vec![event],
-            external_id: None,
-        };
-        *version += 1;
-        let outcome = store.appender.append(Append { writes: vec![write], ..Append::default() }).await;
-        assert!(matches!(outcome, Ok(Outcome::Committed { .. })), "{outcome:?}");
-    }
-
-    async fn acts(&mut self, store: &Store, count: usize) {
-        for _ in 0..count {
-            self.act(store).await;
-        }
-    }
-}
 
 struct Fed {
     stats: HotStats,
@@ -345,57 +261,4 @@ async fn a_rebuild_stands_beside_what_is_shown_until_it_is_done_and_only_one_run
     let old: Vec<String> = env.ask(&format!("KEYS wg:{{hot_views:g{}}}:*", first.generation)).await;
     assert!(old.is_empty(), "{old:?}");
     feeder.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_ranks_as_the_log_does_in_every_window_and_so_does_the_log_without_redis() {
-    let (store, env) = (store().await, redis_env().await);
-    let redis = HotRedis::open(&env.url()).unwrap();
-    let mut people = People::new(7);
-    people.acts(&store, 500).await;
-    let log = store.env.log.pg();
-    build(&redis, log, &|_, _| {}, &CancellationToken::new()).await.unwrap();
-    let mut state = State::default();
-    state.take(&read_page(log, 0, PageLimit::REBUILD).await.unwrap());
-    let (recent, last) = (RecentActs::default(), people.at);
-    let mut some = 0;
-    for hours in [0, 1, 5, 23, 24, 100, 167, 168, 400, 700, 719, 720] {
-        let now = last + TimeDelta::hours(hours);
-        for window in [Window::Day, Window::Week, Window::Month] {
-            let expected: Vec<_> = state.ranked(window, now).into_iter().collect();
-            let expected: Vec<_> =
-                expected.into_iter().map(|(id, score)| (id, score, state.live_threads(id, now))).collect();
-            some += expected.len();
-            let (position, ranked) = redis.ranked(window, now, 0, 100).await.unwrap().unwrap();
-            assert_eq!((position, &ranked), (500, &expected), "{window:?} after {hours} h");
-            let from_log = recent.ranked(log, window, now, (0, 100)).await.unwrap();
-            assert_eq!((from_log.ranked, from_log.partial), ((500, expected.clone()), false));
-            let (_, second) = redis.ranked(window, now, 2, 3).await.unwrap().unwrap();
-            assert!(expected.iter().skip(2).take(3).eq(second.iter()));
-        }
-    }
-    assert!(some > 100, "{some}");
-    assert!(
-        redis.ranked(Window::Month, last + TimeDelta::days(40), 0, 9).await.unwrap().unwrap().1.is_empty()
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_newest_events_say_when_they_do_not_reach_back_far_enough() {
-    let store = store().await;
-    let mut people = People::new(8);
-    people.acts(&store, 40).await;
-    let log = store.env.log.pg();
-    let (all, few) = (RecentActs::default(), RecentActs::of_newest(10));
-    // The log's own time of these events is now, whatever the commands' was.
-    let now = Utc::now();
-    assert!(!all.ranked(log, Window::Day, now, (0, 9)).await.unwrap().partial);
-    assert!(few.ranked(log, Window::Day, now, (0, 9)).await.unwrap().partial);
-    let later = now + TimeDelta::hours(30);
-    assert!(!few.ranked(log, Window::Day, later, (0, 9)).await.unwrap().partial);
-    // It goes on from where it was, and begins anew when that is too far back.
-    people.acts(&store, 5).await;
-    assert_eq!(few.ranked(log, Window::Day, now, (0, 9)).await.unwrap().ranked.0, 45);
-    people.acts(&store, 25).await;
-    assert_eq!(few.ranked(log, Window::Day, now, (0, 9)).await.unwrap().ranked.0, 70);
 }

@@ -1,5 +1,7 @@
-//! A log full of ties, written by the executor as the api writes it: each tie is two events, the
-//! node's and its conversation's.
+//! Logs written by the executor as the api writes them: full of ties, each of which is two events,
+//! the node's and its conversation's; or of what real use asks for.
+
+mod talk;
 
 use std::sync::Arc;
 
@@ -21,9 +23,10 @@ use eventstore::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use kernel::{Position, SystemClock};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
+pub use self::talk::talk;
 use crate::progress::Progress;
 
 /// As many at once as the appender gets into one batch without waiting for more.
@@ -34,23 +37,16 @@ const AT_ONCE: usize = 256;
 /// # Errors
 /// A command is refused or the log cannot be written.
 pub async fn fill(log: &LogPool, ties: usize) -> anyhow::Result<Position> {
-    let stop = CancellationToken::new();
-    let _guard = stop.clone().drop_guard();
-    let appender = Appender::start(log.clone(), AppenderConfig::default(), stop);
-    // Ties hold nothing personal; the one account's keys need not outlive this run.
-    let keys: Arc<dyn KeyStore> = Arc::new(MemoryKeyStore::new()?);
-    let sealer = Sealer::new(Arc::clone(&keys));
-    let deps = ExecutorDeps { log: log.clone(), appender, sealer, keys, clock: Arc::new(SystemClock) };
-    let executor = Executor::new(deps, ExecutorConfig::default());
-    let actor = weaver(&executor).await?;
+    let writer = Writer::start(log)?;
+    let actor = writer.weaver("bench@bench.invalid").await?;
     let progress = Progress::many("filling", ties as u64);
     stream::iter(0..ties)
         .map(|number| {
-            let (executor, progress) = (executor.clone(), &progress);
+            let (executor, progress) = (&writer.executor, &progress);
             async move {
                 let caller = Caller::Account { id: actor, platform: PlatformRoles::default() };
                 let command = NodeCommand::Tie(tie(number).map_err(refused)?);
-                let request = request(caller, Uuid::now_v7());
+                let request = CommandRequest::begun_by(caller, Uuid::now_v7());
                 executor.execute::<Node>(request, "tie", Ok(command)).await.context("a tie was refused")?;
                 progress.advance(1);
                 anyhow::Ok(())
@@ -62,32 +58,38 @@ pub async fn fill(log: &LogPool, ties: usize) -> anyhow::Result<Position> {
     Ok(eventstore::log::head(log.pg()).await?.position)
 }
 
-async fn weaver(executor: &Executor) -> anyhow::Result<Uuid> {
-    let id = Uuid::now_v7();
-    let register = RegisterAccount {
-        title: Title::parse("Bench").map_err(refused)?,
-        email: Email::parse("bench@bench.invalid").map_err(refused)?,
-    };
-    let promote = PromoteAccount { proposal_id: None };
-    for (word, command) in
-        [("register", AccountCommand::Register(register)), ("promote", AccountCommand::Promote(promote))]
-    {
-        executor.execute::<Account>(request(Caller::System, id), word, Ok(command)).await.context(word)?;
-    }
-    Ok(id)
+/// An executor of its own on a log.
+struct Writer {
+    executor: Executor,
+    _stop: DropGuard,
 }
 
-fn request(caller: Caller, aggregate_id: Uuid) -> CommandRequest {
-    let command_id = Uuid::now_v7();
-    CommandRequest {
-        caller,
-        aggregate_id,
-        idempotency: None,
-        if_match: None,
-        command_id,
-        correlation_id: command_id,
-        causation_id: command_id,
-        traceparent: None,
+impl Writer {
+    fn start(log: &LogPool) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let appender = Appender::start(log.clone(), AppenderConfig::default(), stop.clone());
+        // Nobody opens what is sealed here; the keys need not outlive this run.
+        let keys: Arc<dyn KeyStore> = Arc::new(MemoryKeyStore::new()?);
+        let sealer = Sealer::new(Arc::clone(&keys));
+        let deps = ExecutorDeps { log: log.clone(), appender, sealer, keys, clock: Arc::new(SystemClock) };
+        let executor = Executor::new(deps, ExecutorConfig::default());
+        Ok(Self { executor, _stop: stop.drop_guard() })
+    }
+
+    async fn weaver(&self, email: &str) -> anyhow::Result<Uuid> {
+        let id = Uuid::now_v7();
+        let register = RegisterAccount {
+            title: Title::parse("Bench").map_err(refused)?,
+            email: Email::parse(email).map_err(refused)?,
+        };
+        let promote = PromoteAccount { proposal_id: None };
+        for (word, command) in
+            [("register", AccountCommand::Register(register)), ("promote", AccountCommand::Promote(promote))]
+        {
+            let asked = CommandRequest::begun_by(Caller::System, id);
+            self.executor.execute::<Account>(asked, word, Ok(command)).await.context(word)?;
+        }
+        Ok(id)
     }
 }
 

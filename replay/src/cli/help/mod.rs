@@ -10,6 +10,14 @@ macro_rules! exit_codes {
     };
 }
 
+pub(super) use exit_codes;
+
+mod backup;
+mod persons;
+
+pub use backup::*;
+pub use persons::*;
+
 pub const TOP: &str = concat!(
     "\
 Without URLs it uses the private servers of DATA_DIR: it attaches to them while `api` runs, and
@@ -225,114 +233,6 @@ Examples:
     exit_codes!("something was missed; the report names it")
 );
 
-pub const BACKUP_RUN: &str = concat!(
-    "\
-Copies the log's Postgres and the key store's with pg_basebackup, each into a folder of its own, and
-fetches the WAL since the last time. Do it daily. Works by URL, or on the private servers; the owner
-needs the right to replicate. Keep the key-encryption key (KEK_FILE) somewhere else: without it the
-keys open nothing, and together with them it opens everything.
-
-Examples:
-  replay backup run
-  BACKUP_OFFSITE='rclone copy \"$BACKUP_PATH\" remote:weltgewebe/$BACKUP_KIND' replay backup run
-",
-    exit_codes!("the off-site copy failed")
-);
-
-pub const BACKUP_WAL: &str = concat!(
-    "\
-What is lost with the log's server is what was written since the last call: every 5 minutes keeps the
-promise of 5 minutes. The server keeps WAL until it was fetched; a fetch that stops fills its disk.
-
-Example:
-  replay backup wal
-",
-    exit_codes!("the off-site copy failed")
-);
-
-pub const BACKUP_LIST: &str = concat!(
-    "\
-Complete backups only; `proven` means that a restored copy of it was found to be right.
-
-Example:
-  replay backup list --json | jq '.log[-1]'
-",
-    exit_codes!("not used")
-);
-
-pub const BACKUP_VERIFY: &str = concat!(
-    "\
-Compares every file with the backup's own list, starts a copy on a private port, and checks that it
-has all events of the log, without gaps, each with the payload that was hashed when it was written.
-The key store's copy has to open with KEK_FILE.
-
-Examples:
-  replay backup verify
-  replay backup verify 20260923T020000Z
-",
-    exit_codes!("the backup is not right")
-);
-
-pub const BACKUP_PRUNE: &str = concat!(
-    "\
-Removes base backups older than BACKUP_KEEP but for the newest, the WAL that none of the others
-needs, and every backup of the keys older than BACKUP_KEYS_KEEP: while one is left, erasing a person
-is not final.
-
-Example:
-  replay backup prune
-",
-    exit_codes!("not used")
-);
-
-pub const BACKUP_RESTORE: &str = concat!(
-    "\
-Copies a base backup to a folder and replays the archived WAL, then stops. What comes out is a data
-folder on a timeline of its own, so everybody is refused until `replay epoch advance` decides.
-Position and time of its last event are told.
-
-Examples:
-  replay backup restore --to ./restored/postgres-log
-  replay backup restore --to ./restored/postgres-log --until 2026-09-23T14:05:00Z
-",
-    exit_codes!("not used")
-);
-
-pub const JOBS_LIST: &str = concat!(
-    "\
-Reads only. Jobs that no process has asked for yet are `never`. All times are UTC.
-
-Examples:
-  replay jobs list
-  replay jobs list --json | jq '.jobs[] | select(.failing > 0)'
-",
-    exit_codes!("not used")
-);
-
-pub const JOBS_RUN: &str = concat!(
-    "\
-The job is leased as by any other process: the next regular run is a period from now.
-
-Examples:
-  replay jobs run receipts
-  replay jobs run backup
-",
-    exit_codes!("the job failed, or somebody does it at this moment")
-);
-
-pub const JOBS_SERVE: &str = concat!(
-    "\
-Does every job when it is due: those of `api` as well, whoever is first, and the backups, which
-need the owner's URLs and the programs of PostgreSQL. Any number may run, on several machines with
-one BACKUP_DIR; one does each job.
-
-Examples:
-  replay jobs serve
-  BACKUP_DIR=/backups BACKUP_OFFSITE='rsync -a \"$BACKUP_PATH\" elsewhere:' replay jobs serve --log info
-",
-    exit_codes!("not used")
-);
-
 pub const PAST_LIST: &str = concat!(
     "\
 Reads only. The application neither feeds nor reads them; personal fields are the same ciphertext as
@@ -353,116 +253,4 @@ Examples:
   replay past drop node_page 4711
 ",
     exit_codes!("there is none")
-);
-
-pub const KEYS_ROTATE: &str = concat!(
-    "\
-For KEK_FILE; a key in the variable KEK is exchanged by whoever set it. Processes go on reading and
-making keys meanwhile. Interrupted, the same command goes on. The old key stays beside the new one as
-`.previous.<id>`, because older backups of the key store open with it, until --destroy-old.
-
-Examples:
-  replay keys rotate
-  replay keys rotate --destroy-old      what was forgotten before is gone from every backup at once
-",
-    exit_codes!("refused by a rule")
-);
-
-pub const KEYS_LIST: &str = concat!(
-    "\
-Examples:
-  replay keys list
-",
-    exit_codes!("keys are wrapped under another key-encryption key than the one that holds")
-);
-
-pub const FORGET: &str = concat!(
-    "\
-Asks for it in the log, then works on it until the certificate is there, together with whatever `api`
-is running. Interrupted or out of patience, the request stays and is worked on by `api`, or by the same
-command. Final: there is no way back. A legal hold makes it wait.
-
-Examples:
-  replay forget 01920000-0000-7000-8000-00000000000a --dry-run
-  replay forget 01920000-0000-7000-8000-00000000000a --reason \"letter of 3 May\"
-  replay forget 01920000-0000-7000-8000-00000000000a --keep-content --reason \"letter of 3 May\"
-  replay forget verify certificate.json --key data/keys/certificate.pub
-",
-    exit_codes!("not erased yet, and why; a hold; a certificate that is wrong")
-);
-
-pub const FORGET_VERIFY: &str = concat!(
-    "\
-Needs no server. Without --key it only says that the certificate is whole, not whose it is.
-
-Examples:
-  replay forget verify certificate.json --key data/keys/certificate.pub
-",
-    exit_codes!("the certificate is wrong")
-);
-
-pub const FORGET_REAPPLY: &str = concat!(
-    "\
-After a restore of the log or of the key store, before anybody is served. `api` does the same at each
-start; this says what it did.
-
-Examples:
-  replay forget reapply
-",
-    exit_codes!("somebody is under a legal hold")
-);
-
-pub const HOLD: &str = concat!(
-    "\
-A held person's data cannot be destroyed by anybody; a request to forget waits. `replay release` ends it.
-
-Examples:
-  replay hold 01920000-0000-7000-8000-00000000000a --reason \"court order 4711\"
-",
-    exit_codes!("refused by a rule")
-);
-
-pub const RELEASE: &str = concat!(
-    "\
-A request that waited goes on.
-
-Examples:
-  replay release 01920000-0000-7000-8000-00000000000a --reason \"order lifted\"
-",
-    exit_codes!("there is no hold")
-);
-
-pub const SCAN: &str = concat!(
-    "\
-Reads every byte below DATA_DIR and every row of both databases: tables, WAL, stream, Redis, engines,
-logs, exports, backups. A number is looked for as text and as a float in both byte orders. Where servers
-run elsewhere, run it there, or name their folders with --scan-folders.
-
-Examples:
-  replay scan --canary canaries.txt
-",
-    exit_codes!("found, or not readable everywhere")
-);
-
-pub const EXPORT: &str = concat!(
-    "\
-Everything a person may ask for: events of the account and what the person did, in clear, with a signed
-manifest. Give the file to nobody else.
-
-Examples:
-  replay export 01920000-0000-7000-8000-00000000000a --to ada.json
-",
-    exit_codes!("there is no such account")
-);
-
-pub const RETENTION: &str = concat!(
-    "\
-By the table retention_rules; no period is set until a community sets one:
-  update retention_rules set keep_years = 3 where class = 'content'
-
-Examples:
-  replay retention run --dry-run
-  replay retention run
-",
-    exit_codes!("refused by a rule")
 );

@@ -1,0 +1,61 @@
+//! How the server does, and what it has about a person.
+
+use super::{BAD, BUSY, NOBODY, NOTHING, Query, ROLE};
+
+pub(super) const QUERIES: &[Query] = &[
+    Query {
+        path: "/health/ready",
+        id: "health-ready",
+        tag: "operations",
+        summary: "How everything this process needs is; 503 with the same body when it cannot work.",
+        parameters: &[],
+        schema: Some("Health"),
+        refusals: &[],
+        reads_model: false,
+        token: false,
+    },
+    Query {
+        path: "/health/live",
+        id: "health-live",
+        tag: "operations",
+        summary: "The process answers.",
+        parameters: &[],
+        schema: None,
+        refusals: &[],
+        reads_model: false,
+        token: false,
+    },
+    Query {
+        path: "/v1/forget/{request}",
+        id: "forget-status",
+        tag: "accounts",
+        summary: "How far a request to forget is, and its certificate; for the person and for operators.",
+        parameters: &[],
+        schema: None,
+        refusals: &[BAD, NOBODY, NOTHING, BUSY],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/v1/accounts/{id}/export",
+        id: "account-export",
+        tag: "accounts",
+        summary: "Everything about a person, for that person: events in clear, with a signed manifest.",
+        parameters: &[],
+        schema: None,
+        refusals: &[BAD, NOBODY, ROLE, NOTHING, BUSY],
+        reads_model: false,
+        token: true,
+    },
+    Query {
+        path: "/metrics",
+        id: "metrics",
+        tag: "operations",
+        summary: "Prometheus' text form; from this machine, or with the role operator.",
+        parameters: &[],
+        schema: None,
+        refusals: &[NOBODY, ROLE],
+        reads_model: false,
+        token: false,
+    },
+];
