@@ -170,7 +170,8 @@ impl Crowd {
         let mut micros: Vec<u32> = heard
             .iter()
             .map(|(position, at)| {
-                let since = told.get(position).map_or(Duration::MAX, |told| at.saturating_duration_since(*told));
+                let since =
+                    told.get(position).map_or(Duration::MAX, |told| at.saturating_duration_since(*told));
                 u32::try_from(since.as_micros()).unwrap_or(u32::MAX)
             })
             .collect();
@@ -225,7 +226,8 @@ mod tests {
 
     #[test]
     fn events_are_counted_and_heartbeats_are_not() {
-        let mut buffer = b"17\r\nid: 7\n\n\r\n2a\r\nid: 12\ndata: {\"id: 9\":1}\n\n\r\n30\r\nid: 13\nda".to_vec();
+        let mut buffer =
+            b"17\r\nid: 7\n\n\r\n2a\r\nid: 12\ndata: {\"id: 9\":1}\n\n\r\n30\r\nid: 13\nda".to_vec();
         assert_eq!(events(&mut buffer), [12]);
         buffer.extend_from_slice(b"ta: {}\n\n");
         assert_eq!(events(&mut buffer), [13]);

@@ -42,7 +42,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let (mut mixed, mut rebuild) = (MixedArguments::default(), RebuildArguments::default());
     let parts: &[&'static str] = match what {
         What::Table => &[],
-        What::All => &["append", "http", "mixed", "profile", "relay", "rebuild", "suggest", "live", "map", "places"],
+        What::All => {
+            &["append", "http", "mixed", "profile", "relay", "rebuild", "suggest", "live", "map", "places"]
+        }
         What::Append(arguments) => {
             closer = arguments;
             &["append"]

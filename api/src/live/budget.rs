@@ -33,8 +33,9 @@ impl Budget {
         let open = accounts.entry(account).or_default();
         if *open >= self.of_account {
             let detail = "This account listens too many times already; close some first.";
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", detail)
-                .retry_after(10));
+            return Err(
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", detail).retry_after(10)
+            );
         }
         *open += 1;
         Ok(Place { _permit: permit, account: Some((account, Arc::clone(&self.accounts))) })

@@ -6,13 +6,7 @@ use projections::geo::BBox;
 use uuid::Uuid;
 
 use super::LiveEvent;
-use crate::{
-    auth::Identity,
-    command::parse_id,
-    http::Params,
-    problem::Problem,
-    query::sentence,
-};
+use crate::{auth::Identity, command::parse_id, http::Params, problem::Problem, query::sentence};
 
 /// Which events a listener is told of. What is given must all hold; of a list, one.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +42,9 @@ impl Filter {
             Some(_) => return Err(Problem::bad_parameter("mine", "Write true or false.")),
         };
         if mine && identity.is_none() {
-            return Err(Problem::unauthorised("To hear of your own, send Authorization: Bearer and a token."));
+            return Err(Problem::unauthorised(
+                "To hear of your own, send Authorization: Bearer and a token.",
+            ));
         }
         let entries = catalogue();
         let known = |name: &'static str, fits: &dyn Fn(&str) -> bool| -> Result<Vec<Name>, Problem> {
@@ -90,9 +86,9 @@ impl Filter {
             && self.conversations.as_ref().is_none_or(|wanted| {
                 about.conversation.is_some_and(|conversation| wanted.contains(&conversation))
             })
-            && self.bbox.is_none_or(|bbox| {
-                about.places.iter().flatten().any(|(lat, lon)| bbox.contains(*lat, *lon))
-            })
+            && self
+                .bbox
+                .is_none_or(|bbox| about.places.iter().flatten().any(|(lat, lon)| bbox.contains(*lat, *lon)))
             && (!self.mine || self.is_mine(event))
     }
 

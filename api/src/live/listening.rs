@@ -166,10 +166,7 @@ impl Listening {
 }
 
 /// The present versions of what a page says something about.
-pub(super) async fn latest(
-    live: &Live,
-    page: &[RecordedEvent],
-) -> Result<HashMap<Uuid, i64>, ReadError> {
+pub(super) async fn latest(live: &Live, page: &[RecordedEvent]) -> Result<HashMap<Uuid, i64>, ReadError> {
     let ids: Vec<Uuid> = page
         .iter()
         .filter(|event| view::says_something(event.event_type.as_str()))

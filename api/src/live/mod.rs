@@ -35,7 +35,6 @@ pub use registry::Registry;
 pub(crate) use sse::check;
 pub use sse::{live, stream_response};
 
-
 /// Who catches up reads a page at a time, and only so many do at once: a thousand listeners that
 /// come back together must not keep everybody else from the database.
 const CATCHING_UP: usize = 2;

@@ -1,16 +1,12 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use eventstore::{
-    LogPool,
-    log,
+    LogPool, log,
     subscription::{Following, OpenTail},
 };
 use kernel::{Position, RecordedEvent};
 use projections::{ReadError, live::Whereabouts};
-use tokio::{
-    sync::watch,
-    time::sleep,
-};
+use tokio::{sync::watch, time::sleep};
 
 use super::{Live, listening::latest, view};
 

@@ -176,7 +176,8 @@ mod tests {
 
     #[test]
     fn who_joins_where_the_others_are_misses_and_repeats_nothing() {
-        let (registry, filter, cut) = (Arc::new(Registry::default()), Arc::default(), CancellationToken::new());
+        let (registry, filter, cut) =
+            (Arc::new(Registry::default()), Arc::default(), CancellationToken::new());
         assert!(!registry.is_ready() && registry.join(&filter, Some(9), &cut).is_none());
         assert!(registry.skip_to(5) && registry.is_ready());
         assert!(registry.join(&filter, Some(4), &cut).is_none(), "it has to catch up");

@@ -188,9 +188,10 @@ impl Chosen<'_> {
     fn written(&self, content: Option<Value>) -> LiveEvent {
         let Self { event, about, rule, audience, metadata, payload } = self;
         let data = payload.as_ref().map(|payload| {
-            let fields = rule.fields.iter().filter_map(|field| {
-                Some(((*field).to_owned(), plain(payload.get(*field)?)))
-            });
+            let fields = rule
+                .fields
+                .iter()
+                .filter_map(|field| Some(((*field).to_owned(), plain(payload.get(*field)?))));
             let mut data: Map<String, Value> = fields.collect();
             if rule.content {
                 data.insert("content".to_owned(), content.unwrap_or_default());

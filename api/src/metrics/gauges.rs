@@ -38,7 +38,11 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
     }
     if let Some(live) = &app.live {
         let registry = &live.registry;
-        set("live_listeners", "Listeners that are told of events as they come.", registry.listeners() as f64)?;
+        set(
+            "live_listeners",
+            "Listeners that are told of events as they come.",
+            registry.listeners() as f64,
+        )?;
         set("live_position", "Last position listeners were told of.", registry.position() as f64)?;
         let delivered = registry.delivered.load(Relaxed) as f64;
         set("live_delivered_total", "Events put into listeners' queues.", delivered)?;

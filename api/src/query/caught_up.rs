@@ -7,7 +7,11 @@ use kernel::Position;
 use sqlx::PgPool;
 
 use super::run::{put_down, take_up};
-use crate::{app::App, http::{min_position, preferred_wait}, problem::Problem};
+use crate::{
+    app::App,
+    http::{min_position, preferred_wait},
+    problem::Problem,
+};
 
 /// How long a query waits for its read models, all together; who prefers to wait less, says so.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -41,9 +41,8 @@ mod tests {
     fn ten_a_second_and_twenty_at_once() {
         let start = Instant::now();
         let mut bucket = Bucket::full(start);
-        let allowed = |bucket: &mut Bucket, at: Instant, tries: u32| {
-            (0..tries).filter(|_| bucket.take(at)).count()
-        };
+        let allowed =
+            |bucket: &mut Bucket, at: Instant, tries: u32| (0..tries).filter(|_| bucket.take(at)).count();
         assert_eq!(allowed(&mut bucket, start, 50), 20);
         let mut at = start;
         let mut in_ten_seconds = 0;

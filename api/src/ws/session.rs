@@ -258,7 +258,7 @@ impl Session {
         if matches!(message, Message::Ping(_)) {
             return Ok(());
         }
-        self.refused = 0;
+        self.refused = self.refused.saturating_sub(1);
         let said = match text {
             Some(text) => read(text),
             None => Err(Problem::malformed_body("Frames are text.")),

@@ -29,10 +29,7 @@ pub struct Links {
 
 impl Default for Links {
     fn default() -> Self {
-        Self {
-            conversation_of: Arc::new(Cache::new(REMEMBERED)),
-            node_of: Arc::new(Cache::new(REMEMBERED)),
-        }
+        Self { conversation_of: Arc::new(Cache::new(REMEMBERED)), node_of: Arc::new(Cache::new(REMEMBERED)) }
     }
 }
 
@@ -170,8 +167,7 @@ impl Whereabouts {
     }
 
     async fn load_conversations(&self, unknown: &[Uuid]) -> Result<Vec<(Uuid, Option<Uuid>)>, ReadError> {
-        let rows =
-            sqlx::query_file!("src/live/sql/conversations.sql", unknown).fetch_all(&self.pool).await?;
+        let rows = sqlx::query_file!("src/live/sql/conversations.sql", unknown).fetch_all(&self.pool).await?;
         let found = rows.into_iter().map(|row| {
             let node = row.subject.filter(|_| row.kind.as_deref() == Some("node"));
             let node = node.and_then(|text| text.parse().ok());
@@ -198,13 +194,8 @@ impl Whereabouts {
         Ok(())
     }
 
-    async fn load_nodes(
-        &self,
-        ids: &[Uuid],
-        upto: Position,
-    ) -> Result<HashMap<Uuid, Standing>, ReadError> {
-        let rows =
-            sqlx::query_file!("src/live/sql/standings.sql", ids, upto).fetch_all(&self.pool).await?;
+    async fn load_nodes(&self, ids: &[Uuid], upto: Position) -> Result<HashMap<Uuid, Standing>, ReadError> {
+        let rows = sqlx::query_file!("src/live/sql/standings.sql", ids, upto).fetch_all(&self.pool).await?;
         let mut found: HashMap<Uuid, Standing> = HashMap::new();
         for row in rows {
             let fields = Fields {

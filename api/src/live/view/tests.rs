@@ -149,7 +149,11 @@ async fn what_another_event_has_followed_says_only_that_it_happened() {
     }
     let sealer = Sealer::new(Arc::new(MemoryKeyStore::new().unwrap()));
     let first = recorded("NodeTied", "node", &json!({"title": "before"}));
-    let second = RecordedEvent { version: 2, position: 8, ..recorded("NodeRevised", "node", &json!({"title": "now"})) };
+    let second = RecordedEvent {
+        version: 2,
+        position: 8,
+        ..recorded("NodeRevised", "node", &json!({"title": "now"}))
+    };
     let abouts = [about(Audience::Everybody); 2];
     let events = render(&[first, second], &abouts, &HashMap::new(), &sealer).await.unwrap();
     let shown: Vec<Value> = events.iter().map(|e| serde_json::from_slice(&e.json()).unwrap()).collect();

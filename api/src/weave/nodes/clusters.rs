@@ -4,7 +4,8 @@ use projections::{
     cache::{CLUSTERS, Made},
     geo::BBox,
     weave::node_map::{
-        COUNTED_EVERYWHERE, Cluster, Counts, FINEST, clusters_everywhere, clusters_within, is_bounded, pleasant,
+        COUNTED_EVERYWHERE, Cluster, Counts, FINEST, clusters_everywhere, clusters_within, is_bounded,
+        pleasant,
     },
 };
 use serde::Serialize;
@@ -33,7 +34,8 @@ pub(super) async fn clustered(
     bbox: BBox,
 ) -> Result<Response, Problem> {
     if ["kind", "tag", "limit", "cursor"].iter().any(|name| params.get(name).is_some()) {
-        let detail = "Clusters count all public nodes and come all at once: without kind, tag, limit and cursor.";
+        let detail =
+            "Clusters count all public nodes and come all at once: without kind, tag, limit and cursor.";
         return Err(Problem::bad_parameter("cluster", detail));
     }
     let resolution = match params.get("cluster") {
@@ -43,7 +45,8 @@ pub(super) async fn clustered(
             u8::try_from(number).map_err(|_| Problem::internal())?
         }
     };
-    let too_fine = || Problem::bad_parameter("cluster", "Too fine for so wide a box; write a smaller number, or auto.");
+    let too_fine =
+        || Problem::bad_parameter("cluster", "Too fine for so wide a box; write a smaller number, or auto.");
     if !is_bounded(&bbox, resolution) {
         return Err(too_fine());
     }

@@ -176,8 +176,9 @@ mod tests {
         for (lat, lon) in [(53.55, 9.99), (-33.9, 151.2), (0.0, 0.0), (89.9, 10.0), (10.0, 179.99)] {
             let stored = cell_of(lat, lon).unwrap();
             for resolution in 0..=FINEST {
-                let parent =
-                    CellIndex::try_from(stored.cast_unsigned()).unwrap().parent(resolution.try_into().unwrap());
+                let parent = CellIndex::try_from(stored.cast_unsigned())
+                    .unwrap()
+                    .parent(resolution.try_into().unwrap());
                 let found = counted_cell(stored >> shift(resolution), 1, resolution).unwrap();
                 assert_eq!(found, (u64::from(parent.unwrap()), 1), "{lat},{lon} at {resolution}");
             }

@@ -14,8 +14,8 @@ mod sink;
 mod tests;
 
 pub use clusters::{
-    COUNTED_EVERYWHERE, Cluster, Counts, FINEST, MAX_CLUSTERS, clusters_everywhere, clusters_within, is_bounded,
-    pleasant,
+    COUNTED_EVERYWHERE, Cluster, Counts, FINEST, MAX_CLUSTERS, clusters_everywhere, clusters_within,
+    is_bounded, pleasant,
 };
 pub use projection::NodeMap;
 pub use queries::{MAX_LIMIT, nodes_in_bbox};

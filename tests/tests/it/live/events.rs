@@ -36,14 +36,18 @@ async fn an_event_is_told_as_it_happens_and_a_filter_holds_back_the_rest() {
     let mut all = Listener::open(&api, "", "", None).await;
     let mut hamburg = Listener::open(&api, "?bbox=9.5,53.4,10.4,53.7", "", None).await;
     let mut munich = Listener::open(&api, "?bbox=11,48,12,49", "", None).await;
-    let mut types = Listener::open(&api, "?aggregate_type=conversation&type=ConversationOpened", "", None).await;
+    let mut types =
+        Listener::open(&api, "?aggregate_type=conversation&type=ConversationOpened", "", None).await;
     let mut mine = Listener::open(&api, "?mine=true", &bob, None).await;
     let id = Uuid::now_v7();
     let tied = tie(&api, &token, id, json!({"title": "Der Garten"})).await;
     let events = all.until(tied).await;
     assert_eq!(positions(&events), [start + 1, start + 2]);
     let first = &events[0];
-    assert_eq!((&first["type"], &first["aggregate_id"], &first["version"]), (&json!("NodeTied"), &json!(id), &json!(1)));
+    assert_eq!(
+        (&first["type"], &first["aggregate_id"], &first["version"]),
+        (&json!("NodeTied"), &json!(id), &json!(1))
+    );
     assert_eq!(first["data"]["title"], "Der Garten");
     assert_eq!((&first["data"]["created_by"], &first["node_id"]), (&json!(ada), &json!(id)));
     assert_eq!(all.id, Some(tied));
@@ -171,7 +175,8 @@ async fn a_hostile_resume_position_is_refused() {
     assert_eq!(ask("?last_event_id=", None).await.status, 400);
     assert_eq!(ask("", Some("999999999999999999")).await.problem(), "position-lost");
     assert_eq!(ask("?last_event_id=4711", None).await.status, 409);
-    let twice = api.request(Method::GET, "/v1/live").header("Last-Event-ID", "1").header("Last-Event-ID", "2");
+    let twice =
+        api.request(Method::GET, "/v1/live").header("Last-Event-ID", "1").header("Last-Event-ID", "2");
     assert_eq!(api.send(twice).await.status, 400);
     for bad in ["?bbox=1,2,3", "?type=NodeSung", "?aggregate=7", "?unknown=1", "?mine=yes"] {
         assert_eq!(ask(bad, None).await.status, 400, "{bad}");
@@ -264,7 +269,8 @@ async fn the_way_of_an_erasure_can_be_watched() {
     let asked = api.command(&token, &format!("/v1/accounts/{id}/forget"), json!({})).await;
     assert_eq!(asked.status, 202, "{asked:?}");
     let path = asked.body["status"].as_str().unwrap();
-    let stream = |token: &str| api.request(Method::GET, path).bearer_auth(token).header("Accept", "text/event-stream");
+    let stream =
+        |token: &str| api.request(Method::GET, path).bearer_auth(token).header("Accept", "text/event-stream");
     assert_eq!(api.send(stream(&other)).await.status, 404, "somebody else's is not there");
     let mut response = stream(&token).send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");

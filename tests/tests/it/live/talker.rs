@@ -61,7 +61,8 @@ impl Talker {
     /// The next frame of this type; others are passed over.
     pub async fn next_of(&mut self, kind: &str) -> Value {
         loop {
-            let frame = self.next().await.unwrap_or_else(|| panic!("closed ({:?}) before {kind}", self.closed));
+            let frame =
+                self.next().await.unwrap_or_else(|| panic!("closed ({:?}) before {kind}", self.closed));
             if frame["type"] == kind {
                 return frame;
             }

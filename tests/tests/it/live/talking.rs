@@ -145,7 +145,9 @@ async fn who_speaks_is_said_first_and_where_from_is_checked() {
     let ready = talker.next_of("ready").await;
     assert_eq!(ready["account"], json!(ada));
     // Anything else first, a bad token, or nothing at all ends it.
-    for first in [json!({"type": "auth", "token": "x.y.z"}), json!({"type": "subscribe", "conversations": []})] {
+    for first in
+        [json!({"type": "auth", "token": "x.y.z"}), json!({"type": "subscribe", "conversations": []})]
+    {
         let mut talker = Talker::try_open(&api, &[]).await.unwrap();
         talker.say(&first).await;
         assert!(talker.next().await.is_none());
