@@ -1,8 +1,8 @@
 use std::{collections::HashSet, pin::Pin, sync::Arc, time::Duration};
 
 use axum::{
-    extract::ws::{CloseFrame, Message, WebSocket},
-    http::{HeaderMap, HeaderValue, Request, StatusCode, header::AUTHORIZATION, request::Parts},
+    extract::ws::{Message, WebSocket},
+    http::{HeaderMap, StatusCode},
 };
 use bytes::Bytes;
 use eventstore::log;
@@ -18,21 +18,18 @@ use uuid::Uuid;
 
 use super::{
     Bucket,
-    frames::{Present, Said, Saying, raw, read},
+    ends::{End, close, code, first, is_too_big},
+    frames::{Present, Said, Saying, read},
+    post::post,
     presence::{Heard, Word},
 };
 use crate::{
-    app::{App, Shared},
+    app::Shared,
     auth::Identity,
-    command::{answer_json, carry_out},
-    http::idempotency_key,
     live::{Filter, Listening, Live, Next, Place},
     problem::Problem,
-    weave::messages::PostMessage,
 };
 
-/// How long the first frame may take.
-const FIRST: Duration = Duration::from_secs(5);
 /// Nothing heard for so long, not even the answer to a ping: nobody is there.
 const IDLE: Duration = Duration::from_secs(30);
 /// How often we ask, look at the token, and say who is here.
@@ -44,16 +41,6 @@ const CONVERSATIONS: usize = 50;
 const POSTS: usize = 8;
 /// Refused frames after which there is no more talking.
 const REFUSALS: u32 = 100;
-
-/// Codes of our own in closing frames; the rest are those of RFC 6455.
-mod code {
-    pub const GOING: u16 = 1012;
-    pub const POLICY: u16 = 1008;
-    pub const TOO_BIG: u16 = 1009;
-    pub const UNAUTHORISED: u16 = 4401;
-    pub const IDLE: u16 = 4408;
-    pub const TOO_MANY: u16 = 4429;
-}
 
 /// What a connection begins with.
 pub(super) struct Opening {
@@ -81,17 +68,6 @@ pub(super) struct Session {
     events: Option<Pin<Box<dyn Stream<Item = Next> + Send>>>,
     posts: FuturesUnordered<BoxFuture<'static, String>>,
     _place: Place,
-}
-
-/// Why it ends: what is said last, or nothing when nobody would hear it.
-struct End(Option<(u16, &'static str)>);
-
-impl End {
-    const SILENT: Self = Self(None);
-
-    const fn saying(code: u16, reason: &'static str) -> Self {
-        Self(Some((code, reason)))
-    }
 }
 
 enum Step {
@@ -385,62 +361,4 @@ impl Session {
             () = cut.cancelled() => Err(End::SILENT),
         }
     }
-}
-
-/// The token in the first frame; `headers` then have it, for later.
-async fn first(app: &App, socket: &mut WebSocket, headers: &mut HeaderMap) -> Result<Identity, End> {
-    let refused = || End::saying(code::UNAUTHORISED, "the first frame is {\"type\":\"auth\",\"token\":…}");
-    let message = match timeout(FIRST, socket.recv()).await {
-        Ok(Some(Ok(Message::Text(text)))) => text,
-        Ok(Some(Err(error))) if is_too_big(&error) => {
-            return Err(End::saying(code::TOO_BIG, "a frame has at most 64 KiB"));
-        }
-        Ok(Some(Err(_)) | None) => return Err(End::SILENT),
-        Ok(Some(Ok(_))) | Err(_) => return Err(refused()),
-    };
-    let Ok(Said::Auth { token }) = read(&message) else { return Err(refused()) };
-    let value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| refused())?;
-    headers.insert(AUTHORIZATION, value);
-    app.verifier.identity(headers).map_err(|_| refused())
-}
-
-/// Exactly what `POST /v1/messages/{id}/post` does: the same key gets the same answer, whichever way
-/// it comes.
-async fn post(
-    app: &App,
-    identity: Identity,
-    headers: &HeaderMap,
-    message: Uuid,
-    body: &serde_json::Value,
-    key: Option<String>,
-) -> Result<(bool, Box<RawValue>), Problem> {
-    let mut request = Request::post(format!("/v1/messages/{message}/post"));
-    if let Some(key) = key {
-        let value = HeaderValue::from_str(&key).map_err(|_| {
-            Problem::bad_parameter("/idempotency_key", "A key has 1 to 128 printable ASCII characters.")
-        })?;
-        request = request.header("idempotency-key", value);
-    }
-    if let Some(trace) = headers.get("traceparent") {
-        request = request.header("traceparent", trace);
-    }
-    // A path with a UUID in it is a path.
-    let (parts, ()): (Parts, ()) = request.body(()).map_err(|_| Problem::internal())?.into_parts();
-    idempotency_key(&parts.headers)?;
-    let body = Bytes::from(body.to_string());
-    let answer = carry_out::<PostMessage>(app, &parts, identity, &body).await?;
-    Ok((answer.replayed, raw(answer_json(&answer))))
-}
-
-/// tungstenite's error for a frame or message beyond the limit; axum shows it as text only.
-fn is_too_big(error: &axum::Error) -> bool {
-    error.to_string().contains("too long")
-}
-
-async fn close(mut socket: WebSocket, code: u16, reason: &'static str) {
-    let frame = CloseFrame { code, reason: reason.into() };
-    // Who does not take it will see the connection end.
-    let _ = timeout(Duration::from_secs(1), socket.send(Message::Close(Some(frame)))).await;
-    // The other side closes; what it had sent before is read, or the kernel would take back ours.
-    let _ = timeout(Duration::from_secs(1), async { while let Some(Ok(_)) = socket.recv().await {} }).await;
 }
