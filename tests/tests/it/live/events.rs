@@ -1,5 +1,6 @@
 //! `GET /v1/live`.
 
+use embedded::NatsUser;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::{
@@ -111,7 +112,11 @@ async fn a_way_back_beyond_the_stream_leads_through_postgres() {
         tied.push(tie(&api, &token, Uuid::now_v7(), json!({})).await - 1);
     }
     // Everything is gone from the stream.
-    let client = async_nats::connect(place.nats.url_for(embedded::NatsUser::Admin)).await.unwrap();
+    let url = place.nats.url_for(NatsUser::Admin);
+    let (login, address) = url.trim_start_matches("nats://").split_once('@').unwrap();
+    let (user, password) = login.split_once(':').unwrap();
+    let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
+    let client = options.connect(address).await.unwrap();
     let jetstream = async_nats::jetstream::new(client);
     let relayed = async {
         loop {
@@ -274,16 +279,19 @@ async fn the_way_of_an_erasure_can_be_watched() {
     assert_eq!(api.send(stream(&other)).await.status, 404, "somebody else's is not there");
     let mut response = stream(&token).send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/event-stream");
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let watching = async {
-        while let Some(bytes) = response.chunk().await.unwrap() {
-            text.push_str(std::str::from_utf8(&bytes).unwrap());
-            if text.contains("\"provisional\"") || text.contains("\"final\"") {
+        while let Some(chunk) = response.chunk().await.unwrap() {
+            bytes.extend_from_slice(&chunk);
+            let done = ["\"provisional\"", "\"final\""];
+            let text = String::from_utf8_lossy(&bytes);
+            if text.ends_with("\n\n") && done.iter().any(|state| text.contains(state)) {
                 break;
             }
         }
     };
     tokio::time::timeout(PATIENCE * 4, watching).await.expect("it goes on");
+    let text = String::from_utf8(bytes).unwrap();
     let documents: Vec<Value> = text
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))

@@ -9,7 +9,7 @@ use crate::support::Api;
 /// One `EventSource`, as far as its bytes go.
 pub struct Listener {
     response: Response,
-    buffer: String,
+    buffer: Vec<u8>,
     /// The last `id`, with or without data.
     pub id: Option<i64>,
     pub retry: Option<u64>,
@@ -32,12 +32,7 @@ impl Listener {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200, "{:?}", response.text().await);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut listener = Self { response, buffer: String::new(), id: None, retry: None, over: false };
-        if after.is_none() {
-            // The first sign of life comes with the heartbeat; being there comes before the answer.
-            listener.id = None;
-        }
-        listener
+        Self { response, buffer: Vec::new(), id: None, retry: None, over: false }
     }
 
     /// The next event; `None` when the stream is over.
@@ -47,14 +42,15 @@ impl Listener {
 
     async fn read(&mut self) -> Option<Value> {
         loop {
-            while let Some(end) = self.buffer.find("\n\n") {
-                let block: String = self.buffer.drain(..end + 2).collect();
+            while let Some(end) = self.buffer.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.buffer.drain(..end + 2).collect();
+                let block = String::from_utf8(block).unwrap();
                 if let Some(event) = self.take(&block) {
                     return Some(event);
                 }
             }
             match self.response.chunk().await {
-                Ok(Some(bytes)) => self.buffer.push_str(std::str::from_utf8(&bytes).unwrap()),
+                Ok(Some(bytes)) => self.buffer.extend_from_slice(&bytes),
                 Ok(None) | Err(_) => {
                     self.over = true;
                     return None;
