@@ -21,7 +21,7 @@ use super::{AT_ONCE, Writer, refused, tie};
 use crate::{mixed::Zipf, progress::Progress};
 
 const AUTHORS: usize = 100;
-/// Messages per node; few enough that nobody meets the limit of messages a minute.
+/// Messages per node.
 const PER_NODE: usize = 20;
 const TEXTS: [&str; 3] = [
     "Moin, wer bringt am Samstag Kuchen mit?",
@@ -56,11 +56,15 @@ pub async fn talk(log: &LogPool, commands: usize) -> anyhow::Result<Position> {
         .await?;
     let progress = Progress::many("talking", commands as u64);
     let (zipf, mut random) = (Zipf::over(AUTHORS), StdRng::seed_from_u64(1));
+    let mut turns = [0; AUTHORS];
     let mut said: Vec<(Uuid, Uuid)> = Vec::new();
     stream::iter(0..commands)
         .map(|number| {
-            let author = authors[zipf.draw(&mut random)];
-            let (node, owner) = nodes[number % nodes.len()];
+            let rank = zipf.draw(&mut random);
+            let author = authors[rank];
+            // From node to node: nobody posts often enough in one conversation to be told to wait.
+            turns[rank] += 1;
+            let (node, owner) = nodes[(rank * PER_NODE + turns[rank]) % nodes.len()];
             let act = match random.random_range(0..100) {
                 0..90 => Act::Post,
                 90..92 => Act::Tie,
