@@ -74,8 +74,7 @@ impl Watch {
             };
             if let Some(document) = document {
                 self.over = document.is_final();
-                let json = serde_json::to_string(&document).unwrap_or_default();
-                let frame = Bytes::from(format!("data: {json}\n\n"));
+                let frame = frame(&serde_json::to_string(&document).unwrap_or_default());
                 if frame != self.told {
                     self.told = frame.clone();
                     self.said_at = Instant::now();
@@ -98,9 +97,19 @@ impl Watch {
     }
 }
 
+/// A document as an event. A certificate is kept as it was signed, line breaks included.
+fn frame(json: &str) -> Bytes {
+    Bytes::from(format!("data: {}\n\n", json.replace('\n', "\ndata: ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_document_of_several_lines_is_one_event() {
+        assert_eq!(frame("{\"a\":\n\n1}"), "data: {\"a\":\ndata: \ndata: 1}\n\n");
+    }
 
     #[test]
     fn events_are_for_who_asks_for_them() {
