@@ -9,10 +9,13 @@ use uuid::Uuid;
 
 use crate::problem::Problem;
 
+/// Open places by account.
+type Counts = Arc<Mutex<HashMap<Uuid, usize>>>;
+
 /// How many may listen at once, each holding a connection.
 pub struct Budget {
     all: Arc<Semaphore>,
-    accounts: Arc<Mutex<HashMap<Uuid, usize>>>,
+    accounts: Counts,
     of_account: usize,
 }
 
@@ -45,7 +48,7 @@ impl Budget {
 /// The right to listen.
 pub struct Place {
     _permit: OwnedSemaphorePermit,
-    account: Option<(Uuid, Arc<Mutex<HashMap<Uuid, usize>>>)>,
+    account: Option<(Uuid, Counts)>,
 }
 
 impl Drop for Place {
