@@ -87,6 +87,13 @@ pub enum Entry {
         whom: String,
         for_ms: u64,
     },
+    /// A node of which an event cannot be applied; `parks`: read models have to say so; `there`:
+    /// it was stored for sure.
+    Poisoned {
+        node: Uuid,
+        parks: bool,
+        there: bool,
+    },
     Lifted {
         what: String,
         whom: String,
@@ -138,6 +145,8 @@ pub enum FaultKind {
     Link,
     /// The stream's files are gone or old.
     Stream,
+    /// An event that cannot be applied.
+    Poison,
 }
 
 /// Writes the history and counts what the screen shows.

@@ -6,7 +6,7 @@
 //! 2. `cast`: `api` processes with split roles; whoever ends is started again;
 //! 3. `load`: callers send commands, each with an idempotency key and a trace of its own, again
 //!    with the same key when the answer was lost; `watch`: readers of log and checkpoints;
-//! 4. `plan`, `strike`: rounds of faults, decided by the seed alone; after most rounds the time is
+//! 4. `plan`, `strike`: rounds of faults, decided by the seed alone, `poison` among them; after most rounds the time is
 //!    taken until commands are acknowledged and read back again;
 //! 5. the faults stop, the lag has to go to 0; what stayed unknown is asked again;
 //! 6. [`history`] has it all as JSON lines; [`checker`] reads it beside the log, the stream and
@@ -20,6 +20,7 @@ pub mod checker;
 pub mod history;
 mod load;
 mod plan;
+mod poison;
 mod proxy;
 mod report;
 mod run;

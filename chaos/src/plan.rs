@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     cast::{self, CAST},
+    poison::Poison,
     proxy::Trouble,
 };
 
@@ -42,6 +43,8 @@ pub enum What {
     Link(Link, Trouble),
     /// NATS dies and its store is gone (`true`) or an older copy (`false`).
     Stream(bool),
+    /// An event that cannot be applied appears in the log.
+    Poison(Poison),
 }
 
 /// One fault, so long after its round began.
@@ -103,7 +106,8 @@ impl Plan {
             67..70 => (What::Pause(Whom::Backend), self.span()),
             70..74 => (What::Stop(self.actor()), short),
             74..86 => (What::Link(self.server_link(), self.trouble()), self.span()),
-            86..97 => (What::Link(Link::Http(self.listener()), self.trouble()), self.span()),
+            86..93 => (What::Link(Link::Http(self.listener()), self.trouble()), self.span()),
+            93..97 => (What::Poison(self.poison()), Duration::ZERO),
             97..99 => (What::Stream(true), short),
             _ => (What::Stream(false), short),
         };
@@ -128,6 +132,14 @@ impl Plan {
             Link::Server(self.random.random_range(0..cast::COMMANDS), Part::Log)
         } else {
             Link::Server(self.actor(), self.server())
+        }
+    }
+
+    fn poison(&mut self) -> Poison {
+        match self.random.random_range(0..4) {
+            0 => Poison::Unknown,
+            1 => Poison::TooBig,
+            _ => Poison::Undecodable,
         }
     }
 
@@ -204,6 +216,9 @@ mod tests {
         }
         assert!(has(What::Kill(Whom::Backend)) && has(What::Pause(Whom::Leader)));
         assert!(has(What::Stream(true)) && has(What::Stream(false)));
+        for poison in [Poison::Undecodable, Poison::Unknown, Poison::TooBig] {
+            assert!(has(What::Poison(poison)));
+        }
         for actor in 0..cast::COMMANDS {
             assert!(has(What::Link(Link::Server(actor, Part::Log), Trouble::LostReply)));
             assert!(has(What::Link(Link::Http(actor), Trouble::LostReply)));

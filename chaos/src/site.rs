@@ -87,6 +87,14 @@ impl Site {
         ])
     }
 
+    /// The application's connection to the log, around all links.
+    ///
+    /// # Errors
+    /// Never: the URL is the private server's.
+    pub fn log_options(&self) -> anyhow::Result<PgConnectOptions> {
+        Ok(PgConnectOptions::from_str(&self.endpoints.database_url)?)
+    }
+
     /// The owner's connections, around all links: for those who look.
     pub fn owner(&self, connections: u32) -> anyhow::Result<PgPool> {
         let options = PgConnectOptions::from_str(&self.endpoints.owner_database_url)?;

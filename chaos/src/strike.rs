@@ -9,11 +9,13 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
+use uuid::Uuid;
 
 use crate::{
     cast::{Actor, CAST},
     history::{Entry, FaultKind, History},
     plan::{Fault, Link, Round, What, Whom},
+    poison::{self, Poison},
     proxy::Proxy,
     site::{Site, signal_backend},
 };
@@ -68,6 +70,7 @@ impl Striker {
                 proxy.lift();
                 self.lifted(trouble.name(), &whom);
             }
+            What::Poison(poison) => self.poison(poison).await,
             What::Stream(whole) => {
                 let what = if whole { "lost" } else { "older" };
                 // NATS has to be killed for it.
@@ -82,6 +85,21 @@ impl Striker {
                 self.lifted(what, "stream");
             }
         }
+    }
+
+    async fn poison(&self, poison: Poison) {
+        let node = Uuid::now_v7();
+        self.begin(FaultKind::Poison, poison.name(), "the log", Duration::ZERO);
+        // Before it is there: nobody may meet it unannounced.
+        self.history.tell(Entry::Poisoned { node, parks: poison.parks(), there: false });
+        let placed = match self.site.log_options() {
+            Ok(log) => poison::put(poison, node, log).await,
+            Err(error) => Err(error),
+        };
+        if placed.is_ok() {
+            self.history.tell(Entry::Poisoned { node, parks: poison.parks(), there: true });
+        }
+        self.lifted(poison.name(), "the log");
     }
 
     async fn kill(&self, whom: Whom, lasts: Duration, random: &mut StdRng) {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tokio::task::JoinSet;
 
+use crate::addresses::Addresses;
 use crate::binaries::Shelves;
 use crate::endpoints::{Endpoints, NatsEndpoints, NatsUsers, SearchEndpoint};
 use crate::error::Error;
@@ -47,6 +48,8 @@ pub struct Cluster {
     servers: BTreeMap<Part, Server>,
     sockets: Option<PathBuf>,
     endpoints: Endpoints,
+    /// Where they answered last time.
+    before: Addresses,
     /// Declared last, dropped last: while we hold it nobody else starts in this folder.
     _lock: DataLock,
 }
@@ -67,6 +70,7 @@ impl Cluster {
             servers: BTreeMap::new(),
             sockets: None,
             endpoints: nothing_yet(),
+            before: Addresses::read(&layout.addresses()),
             layout,
             settings,
             _lock: lock,
@@ -173,7 +177,7 @@ impl Cluster {
                         Some(sockets) => sockets,
                         None => {
                             run_as.let_through(&layout.root)?;
-                            let made = layout.make_sockets()?;
+                            let made = layout.make_sockets(self.before.socket_dir.as_deref())?;
                             run_as.give(&made)?;
                             self.sockets.insert(made)
                         }
@@ -199,15 +203,24 @@ impl Cluster {
         let names: Vec<String> = self.plans.keys().map(Part::to_string).collect();
         progress(&format!("starting {}", names.join(", ")));
         let mut starting = JoinSet::new();
-        let plans: Vec<Plan> = self.plans.values().cloned().collect();
-        for plan in plans {
-            starting.spawn(async move { plan.start_on_a_free_port().await });
+        for (&part, plan) in &self.plans {
+            let (plan, before) = (plan.clone(), self.before.ports.get(&part).copied());
+            starting.spawn(async move { plan.start_anywhere(before).await });
         }
         let mut failed = None;
         while let Some(started) = starting.join_next().await {
             let started = started.map_err(|error| Error::io("start the servers")(io::Error::other(error)));
             match started.and_then(|started| started) {
                 Ok(server) => {
+                    if let Some(&port) = self.before.ports.get(&server.part)
+                        && port != server.port
+                    {
+                        progress(&format!(
+                            "port {port} of {} belongs to another program now: it answers on {}; start \
+                             other processes of this folder again, too",
+                            server.part, server.port
+                        ));
+                    }
                     if let Some(plan) = self.plans.get(&server.part) {
                         plan.fill(server.port, &mut self.endpoints);
                     }
@@ -226,7 +239,12 @@ impl Cluster {
             let version = self.plans.get(&server.part)?.version();
             Some((server.part, RunningServer { identity: server.identity, port: server.port, version }))
         });
-        let record = Record::new(running.collect(), self.sockets.clone(), self.endpoints.clone());
+        let running: BTreeMap<_, _> = running.collect();
+        let mut addresses = self.before.clone();
+        addresses.ports.extend(running.iter().map(|(part, server)| (*part, server.port)));
+        addresses.socket_dir = self.sockets.clone().or(addresses.socket_dir);
+        addresses.write(&self.layout.addresses())?;
+        let record = Record::new(running, self.sockets.clone(), self.endpoints.clone());
         record.write(&self.layout.record())
     }
 
@@ -265,10 +283,12 @@ impl Plan {
         }
     }
 
-    async fn start_on_a_free_port(&self) -> Result<Server, Error> {
+    /// On the port it had before when that is free, otherwise on any.
+    async fn start_anywhere(&self, before: Option<u16>) -> Result<Server, Error> {
         let mut attempt = 1;
+        let mut before = before.filter(|port| ports::is_free(*port));
         loop {
-            let port = ports::free();
+            let port = before.take().unwrap_or_else(ports::free);
             match self.start(port).await {
                 // Somebody took the port between our look and the server's bind.
                 Err(Error::Died { .. }) if attempt < PORT_ATTEMPTS && !ports::is_free(port) => attempt += 1,

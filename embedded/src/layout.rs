@@ -26,6 +26,10 @@ impl Layout {
         self.root.join("servers.json")
     }
 
+    pub fn addresses(&self) -> PathBuf {
+        self.root.join("addresses.json")
+    }
+
     pub fn secrets(&self) -> PathBuf {
         self.root.join("secrets.json")
     }
@@ -43,8 +47,9 @@ impl Layout {
     }
 
     /// Creates an empty folder for the unix sockets: `sockets/`, or a short private folder
-    /// in the temporary directory when that path is too long for the kernel.
-    pub fn make_sockets(&self) -> Result<PathBuf, Error> {
+    /// in the temporary directory when that path is too long for the kernel, the one it was
+    /// `before` where that can be had.
+    pub fn make_sockets(&self, before: Option<&Path>) -> Result<PathBuf, Error> {
         let here = self.root.join("sockets");
         if here.as_os_str().len() + SOCKET_NAME.len() <= SOCKET_PATH_LIMIT {
             // Nobody listens here any more: we hold the lock and the orphans are gone.
@@ -53,8 +58,10 @@ impl Layout {
             return Ok(here);
         }
         let mut last = None;
-        for folder in [std::env::temp_dir(), PathBuf::from("/tmp")] {
-            let short = folder.join(format!("{SHORT_PREFIX}{:016x}", rand::random::<u64>()));
+        let kept = before.filter(|path| is_short(path)).map(Path::to_owned);
+        let fresh = [std::env::temp_dir(), PathBuf::from("/tmp")]
+            .map(|folder| folder.join(format!("{SHORT_PREFIX}{:016x}", rand::random::<u64>())));
+        for short in kept.into_iter().chain(fresh) {
             if short.as_os_str().len() + SOCKET_NAME.len() > SOCKET_PATH_LIMIT {
                 continue;
             }
@@ -76,11 +83,14 @@ const SHORT_PREFIX: &str = "weltgewebe-";
 
 /// Removes a socket folder again, if it is one of ours.
 pub fn remove_sockets(path: &Path) {
-    let ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
-        name == "sockets" || name.strip_prefix(SHORT_PREFIX).is_some_and(|id| id.len() == 16)
-    });
-    if ours {
+    if path.file_name().is_some_and(|name| name == "sockets") || is_short(path) {
         // A leftover socket file hurts nobody.
         let _ = std::fs::remove_dir_all(path);
     }
+}
+
+/// Whether this is the name of one that `make_sockets` made in the temporary directory.
+fn is_short(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.and_then(|name| name.strip_prefix(SHORT_PREFIX)).is_some_and(|id| id.len() == 16)
 }

@@ -21,6 +21,7 @@
 //! # Ok(()) }
 //! ```
 
+mod addresses;
 mod attach;
 mod binaries;
 mod cluster;

@@ -90,3 +90,38 @@ async fn a_holder_without_servers_is_told_after_a_while() {
     assert!(matches!(error, Error::LockedWithoutServers { .. }), "{error}");
     cluster.shutdown().await.unwrap();
 }
+
+/// For who uses them from another process and is not started again with them.
+#[tokio::test]
+async fn servers_answer_where_they_did_before_a_kill_and_before_a_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut owner = Program::start(dir.path(), "log,nats,redis");
+    let before = Cluster::attach(dir.path()).unwrap().unwrap();
+    owner.kill9();
+    let parts = [Part::Log, Part::Nats, Part::Redis];
+    for stop in ["kill -9", "shutdown"] {
+        let cluster = start(dir.path(), &parts).await;
+        assert!(*cluster.endpoints() == before, "other addresses after {stop}");
+        assert_eq!(one(&before.database_socket_url, "select 'there'").await, "there");
+        cluster.shutdown().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_another_program_took_meanwhile_is_left_to_it_and_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = start(dir.path(), &[Part::Nats, Part::Redis]).await;
+    let before = cluster.endpoints().clone();
+    cluster.shutdown().await.unwrap();
+    let port: u16 = before.nats.url.rsplit(':').next().unwrap().parse().unwrap();
+    let _another = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    let settings = support::settings(dir.path(), &[Part::Nats, Part::Redis]);
+    let cluster = Cluster::start(settings, &|line| told.lock().unwrap().push(line.to_owned())).await.unwrap();
+    assert_ne!(cluster.endpoints().nats.url, before.nats.url);
+    assert_eq!(cluster.endpoints().redis_url, before.redis_url);
+    let told = told.into_inner().unwrap();
+    let line = told.iter().find(|line| line.contains("belongs to another program"));
+    assert!(line.is_some_and(|line| line.contains(&port.to_string())), "{told:?}");
+    cluster.shutdown().await.unwrap();
+}

@@ -10,6 +10,8 @@ create table outbox (
     position    bigint not null check (position >= 0),
     lease_owner uuid,
     lease_until timestamptz,
+    -- Why the relay does not publish, for who looks at the database only.
+    problem     text,
     check ((lease_owner is null) = (lease_until is null))
 ) with (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 

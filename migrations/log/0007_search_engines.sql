@@ -24,6 +24,8 @@ create table search_generations (
     state      text collate "C" not null check (state in ('building', 'live', 'retained')),
     epoch      integer not null,
     position   bigint not null check (position >= 0),
+    -- Who fills it, as in search_engines.holder: gone from there, nobody does any more.
+    builder    uuid,
     created_at timestamptz not null default clock_timestamp(),
     updated_at timestamptz not null default clock_timestamp(),
     primary key (engine, namespace, generation),

@@ -11,7 +11,7 @@ use projections::weave::hot_views::RecentActs;
 use prometheus::Registry;
 
 use super::{
-    BootError, Running, databases, demo, dev,
+    BootError, Running, databases, demo, descriptors, dev,
     migrate::migrate,
     parts::{self, Stops},
     places::{Others, Places, Wanted, find},
@@ -21,7 +21,7 @@ use crate::{
     app::{App, Hot},
     audit::Signers,
     auth::{SigningKey, Verifier, jwt_key_path},
-    http::{Edge, Lanes, Server, ServerLimits},
+    http::{Edge, Lanes, Server},
     metrics::HttpMetrics,
     openapi,
     routes::all_routes,
@@ -57,6 +57,7 @@ pub async fn build_with(
         io::ErrorKind::AddrInUse => BootError::AddressTaken(address),
         _ => BootError::Address { address, error },
     })?;
+    descriptors::allow(settings.http.connections, progress);
     let key_path = jwt_key_path(&settings.auth, &settings.place);
     // A key that was named is used or missed; only our own folder gets a new one.
     let key = match settings.auth.jwt_key_file {
@@ -70,7 +71,7 @@ pub async fn build_with(
     let stops = Stops::default();
     match up(settings, &places, secrets, clock, &stops, progress).await {
         Ok(edge) => {
-            let server = Server::listen(claimed, ServerLimits::default());
+            let server = Server::listen(claimed, settings.http.limits());
             let server = server.map_err(|_| BootError::AddressTaken(address))?;
             Running::start(server, edge, stops, places.servers.take())
         }

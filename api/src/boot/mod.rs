@@ -16,6 +16,7 @@
 mod build;
 mod databases;
 mod demo;
+mod descriptors;
 mod dev;
 mod engines;
 mod error;

@@ -144,7 +144,13 @@ pub(super) fn relay(app: &App) -> Option<Outcome> {
     let (state, lag) = (stats.state(), stats.lag_behind(app.committed()));
     Some(match state {
         RelayState::Forked => Err((Status::Degraded, "stream and log differ: somebody has to decide".into())),
-        RelayState::Refused => Err((Status::Degraded, "refused to publish; see the log lines".into())),
+        RelayState::Refused => Err((
+            Status::Degraded,
+            match stats.refusal() {
+                Some(refusal) => format!("refused: {}, {lag} events behind", refusal.sentence()),
+                None => "refused to publish; see the log lines".into(),
+            },
+        )),
         RelayState::Waiting => Err((Status::Degraded, format!("waiting, {lag} events behind"))),
         RelayState::StandBy => Ok("another process publishes".into()),
         _ => Ok(format!("{lag} events behind")),

@@ -9,8 +9,9 @@ use axum::{
     body::Body,
     extract::Request,
     http::{
-        HeaderValue, Method, StatusCode,
-        header::{ALLOW, CONTENT_TYPE},
+        HeaderValue, Method, StatusCode, Version,
+        header::{ALLOW, CONTENT_TYPE, HOST},
+        uri::Authority,
     },
     response::{IntoResponse, Response},
 };
@@ -19,6 +20,7 @@ use tower::Service;
 
 use super::{
     body::oversized,
+    guests::Waiting,
     leftover::{Leftover, SharedBody},
 };
 use crate::{
@@ -63,7 +65,10 @@ impl Edge {
         if from_here && route == METRICS {
             request.extensions_mut().insert(FromHere);
         }
-        let response = if route != UNKNOWN && oversized(request.headers()) {
+        let response = if !names_one_host(&request) {
+            Problem::new(StatusCode::BAD_REQUEST, "malformed-request", "Send exactly one Host header.")
+                .into_response()
+        } else if route != UNKNOWN && oversized(request.headers()) {
             Problem::body_too_large().into_response()
         } else {
             self.routed(request, route).await
@@ -92,6 +97,20 @@ impl Edge {
                 Problem::internal().into_response()
             }
         }
+    }
+}
+
+/// HTTP/1.1 asks for it: two readers of one connection must not take a request for two hosts.
+fn names_one_host(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            let authority =
+                |host: &[u8]| Authority::try_from(host).is_ok_and(|host| !host.as_str().contains('@'));
+            host.is_empty() || authority(host.as_bytes())
+        }
+        (None, _) => request.version() < Version::HTTP_11,
+        _ => false,
     }
 }
 
@@ -130,9 +149,12 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 /// The body of a request that hyper has read the head of.
-pub(super) fn incoming(request: hyper::Request<hyper::body::Incoming>) -> (Request, Leftover) {
+pub(super) fn incoming(
+    request: hyper::Request<hyper::body::Incoming>,
+    waiting: Waiting,
+) -> (Request, Leftover) {
     let (head, body) = request.into_parts();
-    let (body, leftover) = SharedBody::new(body);
+    let (body, leftover) = SharedBody::new(body, waiting);
     (Request::from_parts(head, Body::new(body)), leftover)
 }
 
@@ -155,7 +177,8 @@ mod tests {
     }
 
     async fn ask(method: Method, path: &str) -> Response {
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let request =
+            Request::builder().method(method).uri(path).header(HOST, "here").body(Body::empty()).unwrap();
         edge().respond(request, false).await
     }
 
@@ -177,8 +200,26 @@ mod tests {
 
     #[tokio::test]
     async fn an_announced_body_that_is_too_large_is_refused_unread() {
-        let request = Request::post("/things/7/do").header("content-length", "300000");
+        let request = Request::post("/things/7/do").header(HOST, "here").header("content-length", "300000");
         let response = edge().respond(request.body(Body::empty()).unwrap(), false).await;
         assert!(is_problem(&response, 413));
+    }
+
+    #[tokio::test]
+    async fn a_request_names_exactly_one_host() {
+        let status = async |version: Version, hosts: &[&str]| {
+            let mut request = Request::get("/things/7").version(version);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            edge().respond(request.body(Body::empty()).unwrap(), false).await
+        };
+        for fine in [&["localhost:8080"][..], &["[::1]:80"], &["example.org"], &[""]] {
+            assert_eq!(status(Version::HTTP_11, fine).await.status(), 200, "{fine:?}");
+        }
+        assert_eq!(status(Version::HTTP_10, &[]).await.status(), 200);
+        for bad in [&[][..], &["a", "b"], &["a", "a"], &["a b"], &["a@b"], &["a/b"]] {
+            assert!(is_problem(&status(Version::HTTP_11, bad).await, 400), "{bad:?}");
+        }
     }
 }

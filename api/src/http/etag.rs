@@ -85,7 +85,9 @@ pub fn if_match(headers: &HeaderMap) -> Result<Option<IfMatch>, Problem> {
 
 fn number(text: &str) -> Option<i64> {
     let plain = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    plain.then(|| text.parse().ok()).flatten()
+    // One tag has one spelling.
+    let padded = text.len() > 1 && text.starts_with('0');
+    (plain && !padded).then(|| text.parse().ok()).flatten()
 }
 
 /// Whether `If-None-Match` names this very answer (304). Compared weakly, as RFC 9110 says.
@@ -122,6 +124,8 @@ mod tests {
         for bad in [
             &["7"][..],
             &["\"\""],
+            &["\"01\""],
+            &["\"7-01\""],
             &["\"x\""],
             &["\"7-\""],
             &["\"-1\""],

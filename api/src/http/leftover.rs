@@ -1,17 +1,20 @@
 use std::{
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
+use axum::BoxError;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::timeout;
+
+use super::guests::Waiting;
 
 /// How much of an unread body is taken in. More is not worth a good answer.
 const MAX_DRAINED: usize = 1 << 20;
@@ -21,37 +24,54 @@ const DRAIN_TIME: Duration = Duration::from_secs(1);
 ///
 /// A refusal is often given before the body was read. Closing the connection on unread bytes makes
 /// the kernel reset it, and the client, still sending, loses the answer.
-pub(super) struct SharedBody(Arc<Mutex<Incoming>>, Arc<AtomicBool>);
+pub(super) struct SharedBody {
+    body: Arc<Mutex<Incoming>>,
+    begun: Arc<AtomicBool>,
+    /// Told when all of it is there.
+    waiting: Option<Waiting>,
+}
 
 /// What the handler left of the body.
 pub(super) struct Leftover(Arc<Mutex<Incoming>>, Arc<AtomicBool>);
 
 impl SharedBody {
-    pub fn new(body: Incoming) -> (Self, Leftover) {
+    pub fn new(body: Incoming, waiting: Waiting) -> (Self, Leftover) {
         let (shared, begun) = (Arc::new(Mutex::new(body)), Arc::new(AtomicBool::new(false)));
-        (Self(Arc::clone(&shared), Arc::clone(&begun)), Leftover(shared, begun))
+        let leftover = Leftover(Arc::clone(&shared), Arc::clone(&begun));
+        (Self { body: shared, begun, waiting: Some(waiting) }, leftover)
+    }
+
+    fn body(&self) -> MutexGuard<'_, Incoming> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Body for SharedBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.1.store(true, Ordering::Relaxed);
-        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pin::new(&mut *body).poll_frame(context)
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.begun.store(true, Ordering::Relaxed);
+        let mut body = self.body();
+        let frame = ready!(Pin::new(&mut *body).poll_frame(context));
+        let ended = frame.is_none() || body.is_end_stream();
+        drop(body);
+        if ended && self.waiting.as_ref().is_some_and(|waiting| !waiting.is_over()) {
+            // Whoever sent it does not get the answer any more: better nothing is done.
+            return Poll::Ready(Some(Err("the connection had to make room".into())));
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_end_stream()
+        self.body().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).size_hint()
+        self.body().size_hint()
     }
 }
 
@@ -63,7 +83,7 @@ impl Leftover {
 
     /// Reads on, within bounds, what the handler did not want.
     pub async fn drain(self) {
-        let mut body = SharedBody(self.0, self.1);
+        let mut body = SharedBody { body: self.0, begun: self.1, waiting: None };
         if body.is_end_stream() {
             return;
         }

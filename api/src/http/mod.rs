@@ -5,6 +5,7 @@ mod body;
 mod compress;
 mod edge;
 mod etag;
+mod guests;
 mod headers;
 mod lanes;
 mod leftover;

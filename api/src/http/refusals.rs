@@ -1,14 +1,18 @@
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::http::StatusCode;
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
+    sync::Semaphore,
+    time::timeout,
 };
 
 use super::seat::Seat;
@@ -144,6 +148,47 @@ impl AsyncWrite for Refusals {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// Turns connections away that there is no room for, politely, as long as those are few.
+#[derive(Clone)]
+pub(super) struct TurnAway(Arc<Semaphore>);
+
+/// How many are turned away with a word at once; more find their connection closed.
+const TURNED_AWAY_AT_ONCE: usize = 64;
+/// How long the word may take to arrive.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+impl Default for TurnAway {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(TURNED_AWAY_AT_ONCE)))
+    }
+}
+
+impl TurnAway {
+    pub fn refuse(&self, mut stream: TcpStream) {
+        let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() else { return };
+        tokio::spawn(async move {
+            let _permit = permit;
+            let body = Problem::overload().to_json();
+            let head = format!(
+                "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
+                 cache-control: no-store\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            let farewell = async {
+                stream.write_all(head.as_bytes()).await?;
+                stream.write_all(&body).await?;
+                stream.shutdown().await?;
+                // Closing on unread bytes would take the word back.
+                let mut unread = [0; 4096];
+                while stream.read(&mut unread).await? > 0 {}
+                io::Result::Ok(())
+            };
+            // Who does not listen misses nothing else.
+            let _ = timeout(LAST_WORD, farewell).await;
+        });
     }
 }
 

@@ -1,9 +1,8 @@
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 /// A request's connection, for handlers that keep it: part of every request's extensions.
@@ -11,23 +10,23 @@ use tokio_util::sync::CancellationToken;
 pub struct Seat(Arc<Inner>);
 
 struct Inner {
-    permit: Mutex<Option<OwnedSemaphorePermit>>,
+    leave: Box<dyn Fn() + Send + Sync>,
     cut: CancellationToken,
     kept: AtomicBool,
 }
 
 impl Seat {
+    /// `leave` gives its place among the connections of requests back; twice is once.
     #[must_use]
-    pub fn new(permit: OwnedSemaphorePermit) -> Self {
-        let (permit, cut) = (Mutex::new(Some(permit)), CancellationToken::new());
-        Self(Arc::new(Inner { permit, cut, kept: AtomicBool::new(false) }))
+    pub fn new(cut: CancellationToken, leave: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Inner { leave: Box::new(leave), cut, kept: AtomicBool::new(false) }))
     }
 
     /// It is no connection of requests any more: its place among those is free, and whoever keeps
     /// it counts it elsewhere. The kernel then holds little of what is sent on it.
     pub fn keep(&self) {
         self.0.kept.store(true, Relaxed);
-        drop(self.0.permit.lock().unwrap_or_else(PoisonError::into_inner).take());
+        (self.0.leave)();
     }
 
     #[must_use]

@@ -1,19 +1,27 @@
-use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::pending,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use hyper::{header::EXPECT, server::conn::http1, service::service_fn};
+use hyper::{body::Body, header::EXPECT, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockFilter, SockRef};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     edge::{Edge, incoming},
-    refusals::Refusals,
-    seat::Seat,
+    guests::{Guest, Guests},
+    refusals::{Refusals, TurnAway},
 };
 
 /// After the last connection that was under way, how long the next one is waited for: the round trip
@@ -26,9 +34,12 @@ const PEER_GONE: Duration = Duration::from_secs(30);
 /// Bounds of the HTTP server.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// Open connections; further ones wait in the kernel's queue. Too high: memory (~64 KiB each
-    /// while reading); too low: idle clients keep busy ones out.
+    /// Open connections; for a further one the one goes that has waited longest without a request.
+    /// Too high: memory (~64 KiB each while reading); too low: clients connect anew all the time.
     pub connections: usize,
+    /// Of these, how many one address may have. Too high: few addresses fill all; too low: people
+    /// behind one router, or a proxy of ours on another machine, send each other away.
+    pub per_address: usize,
     /// How long the head of a request may take, also on a connection that is kept alive: an idle
     /// one is closed after it.
     pub header_time: Duration,
@@ -43,11 +54,19 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
-            connections: 1_024,
+            connections: 2_048,
+            per_address: 256,
             header_time: Duration::from_secs(5),
             last_word: Duration::from_secs(1),
             drain_time: Duration::from_secs(10),
         }
+    }
+}
+
+impl ServerLimits {
+    /// Our own machine is a proxy more often than a stranger: it may have three quarters.
+    pub(super) fn for_address(&self, address: IpAddr) -> usize {
+        if address.is_loopback() { self.per_address.max(self.connections / 4 * 3) } else { self.per_address }
     }
 }
 
@@ -89,23 +108,22 @@ impl Server {
     /// Serves until `stop`, then lets requests under way end.
     pub async fn run(self, edge: Arc<Edge>, stop: CancellationToken) {
         let Self { listener, limits } = self;
-        let room = Arc::new(Semaphore::new(limits.connections));
+        let guests = Guests::new(limits);
+        let turn_away = TurnAway::default();
         let open = TaskTracker::new();
+        let take = |(stream, peer): (TcpStream, SocketAddr)| match guests.admit(peer.ip()) {
+            Some(guest) => {
+                open.spawn(connection((stream, peer), Arc::clone(&edge), limits, stop.clone(), guest));
+            }
+            None => turn_away.refuse(stream),
+        };
         loop {
-            let permit = tokio::select! {
-                () = stop.cancelled() => break,
-                permit = Arc::clone(&room).acquire_owned() => permit,
-            };
-            // Nobody closes the semaphore.
-            let Ok(permit) = permit else { break };
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    open.spawn(connection((stream, peer), Arc::clone(&edge), limits, stop.clone(), permit));
-                }
+                Ok(accepted) => take(accepted),
                 Err(error) => {
                     // Out of file descriptors, mostly: better late than in a busy loop.
                     tracing::warn!(error = %error.kind(), "a connection could not be accepted");
@@ -114,9 +132,8 @@ impl Server {
             }
         }
         refuse_newcomers(&listener);
-        while let Ok(Ok((stream, peer))) = timeout(LAST_CALLS, listener.accept()).await {
-            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
-            open.spawn(connection((stream, peer), Arc::clone(&edge), limits, stop.clone(), permit));
+        while let Ok(Ok(accepted)) = timeout(LAST_CALLS, listener.accept()).await {
+            take(accepted);
         }
         drop(listener);
         open.close();
@@ -151,30 +168,38 @@ async fn connection(
     edge: Arc<Edge>,
     limits: ServerLimits,
     stop: CancellationToken,
-    permit: OwnedSemaphorePermit,
+    guest: Guest,
 ) {
     // Answers are small and complete: waiting for more to send would only delay them. A socket
     // that refuses the option still works.
     let _ = stream.set_nodelay(true);
     // A peer that is gone without a word would be written to for a quarter of an hour.
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(PEER_GONE));
-    let seat = Seat::new(permit);
-    let cut = seat.cut().clone();
+    let seat = guest.seat();
     let from_here = peer.ip().is_loopback();
+    let sent_away = guest.sent_away();
     let (busy, mut requests) = watch::channel(false);
-    let service = service_fn(|request| {
+    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         busy.send_replace(true);
-        let (edge, busy, seat) = (Arc::clone(&edge), busy.clone(), seat.clone());
+        let (edge, busy, guest, seat) = (Arc::clone(&edge), busy.clone(), &guest, seat.clone());
         async move {
+            if !guest.asks() || request.body().is_end_stream() && !guest.waiting().is_over() {
+                // It was sent away meanwhile: nothing is done for it, and below it ends.
+                return pending().await;
+            }
             // Who waits to be told to go on has not sent a body that could be in the way.
             let waits = request.headers().contains_key(EXPECT);
-            let (mut request, leftover) = incoming(request);
+            let (mut request, leftover) = incoming(request, guest.waiting());
             request.extensions_mut().insert(seat);
             let response = edge.respond(request, from_here).await;
             if !waits || leftover.begun() {
                 leftover.drain().await;
             }
             busy.send_replace(false);
+            // An answer without an end that is known is still made while it is sent.
+            if response.body().size_hint().exact().is_some() {
+                guest.served();
+            }
             Ok::<_, Infallible>(response)
         }
     });
@@ -189,18 +214,18 @@ async fn connection(
     // A client that goes away or sends no HTTP is no news.
     tokio::select! {
         _ = &mut served => return,
-        () = cut.cancelled() => return,
+        () = sent_away.cancelled() => return,
         () = stop.cancelled() => {}
     }
     tokio::select! {
         _ = &mut served => return,
-        () = cut.cancelled() => return,
+        () = sent_away.cancelled() => return,
         // Busy, or over the time: the connection closes behind the answer or at once.
         _ = timeout(limits.last_word, requests.wait_for(|busy| *busy)) => {}
     }
     served.as_mut().graceful_shutdown();
     tokio::select! {
         _ = served => {}
-        () = cut.cancelled() => {}
+        () = sent_away.cancelled() => {}
     }
 }

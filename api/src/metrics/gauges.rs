@@ -1,6 +1,6 @@
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-use eventstore::{log, subscription::Stats};
+use eventstore::{log, relay::Refusal, subscription::Stats};
 use projections::weave::hot_views::HotCondition;
 use prometheus::{Gauge, GaugeVec, Opts, Registry};
 use tokio::time::timeout;
@@ -54,6 +54,15 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         set("relay_lag_events", "Events not in the stream yet.", relay.lag_behind(app.committed()) as f64)?;
         let state = f64::from(relay.state() as u8);
         set("relay_state", "0 starting, 1 publishing, 2 stand-by, 3 waiting, 4 forked, 5 refused.", state)?;
+        let refused = GaugeVec::new(
+            Opts::new("relay_refused", "1 while the stream takes nothing, for this reason."),
+            &["reason"],
+        )?;
+        into.register(Box::new(refused.clone()))?;
+        for reason in Refusal::ALL {
+            let so = f64::from(u8::from(relay.refusal() == Some(reason)));
+            refused.with_label_values(&[reason.name()]).set(so);
+        }
         let published = relay.published.load(Relaxed) as f64;
         set("relay_published_total", "Messages the stream has confirmed.", published)?;
         set("relay_resent_total", "Messages sent again.", relay.resent.load(Relaxed) as f64)?;

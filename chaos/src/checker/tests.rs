@@ -307,6 +307,30 @@ fn a_stream_or_a_read_model_that_differs_is_red() {
 }
 
 #[test]
+fn poison_that_nobody_parks_and_a_healthy_key_that_is_parked_are_red() {
+    let poisoned = |evidence: &mut Evidence, node: u64, parks: bool, there: bool| {
+        evidence.tell(Entry::Poisoned { node: id(node), parks, there });
+    };
+    let park = |evidence: &mut Evidence, key: String| {
+        evidence.read_models["read_models"][0]["parked_keys"] = json!([key]);
+    };
+    let green: [&str; 0] = [];
+    assert_eq!(broken(|e| poisoned(e, 900, true, true)), ["I6"], "not noticed");
+    assert_eq!(broken(|e| poisoned(e, 900, false, true)), green, "nobody has to");
+    assert_eq!(broken(|e| poisoned(e, 900, true, false)), green, "it may not be there");
+    let parked = |e: &mut Evidence| {
+        poisoned(e, 900, true, true);
+        park(e, format!("n:{}", id(900)));
+    };
+    assert_eq!(broken(parked), green);
+    let another = |e: &mut Evidence| {
+        poisoned(e, 900, true, false);
+        park(e, id(901).to_string());
+    };
+    assert_eq!(broken(another), ["I6"], "healthy");
+}
+
+#[test]
 fn a_reaction_left_out_or_twice_is_red() {
     assert_eq!(broken(|e| e.reactions.forgotten = 1), ["I7"]);
     assert_eq!(broken(|e| e.reactions.twice = 1), ["I7"]);

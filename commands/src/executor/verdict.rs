@@ -51,7 +51,10 @@ pub(super) fn verdict<A: Handler>(
         });
     }
     if target.version > 0 && word.creates {
-        return no(Rejection::state("already-exists", format!("There is such a {} already.", A::TYPE)));
+        return no(Rejection::state(
+            "already-exists",
+            format!("There is such {} already.", with_article(A::TYPE.as_str())),
+        ));
     }
     if let Err(missing) = &permitted
         && missing.kind == RejectionKind::Missing
@@ -72,6 +75,12 @@ pub(super) fn verdict<A: Handler>(
         Ok(events) => permitted.map_or_else(no, |()| Verdict::Events(events)),
         Err(rejection) => no(rejection),
     }
+}
+
+/// `a node`, `an account`.
+fn with_article(name: &str) -> String {
+    let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {name}")
 }
 
 /// Names of the roles an actor had, for the event's metadata.
@@ -97,4 +106,14 @@ pub(super) struct Seen {
     pub id: Uuid,
     pub version: Version,
     pub fresh: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_article;
+
+    #[test]
+    fn a_sentence_has_its_article() {
+        assert_eq!((with_article("account"), with_article("node")), ("an account".into(), "a node".into()));
+    }
 }

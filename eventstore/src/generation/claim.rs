@@ -1,8 +1,12 @@
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
-use sqlx::{Executor, PgConnection, PgPool, Postgres, pool::PoolConnection};
+use sqlx::{Executor, PgConnection, PgExecutor, PgPool, Postgres, pool::PoolConnection};
 
 use super::GenerationError;
+use crate::{StoreError, subscription::Checkpoint};
 
 /// The server takes a moment to notice that a session has gone.
 const LAST_ONE_ENDS: Duration = Duration::from_secs(2);
@@ -55,6 +59,16 @@ impl Claim {
             None => Err(sqlx::Error::PoolClosed.into()),
         }
     }
+}
+
+/// The projections of these checkpoints that a process works on: rebuilds, verifies or switches.
+///
+/// # Errors
+/// [`StoreError`] when the database cannot be asked.
+pub async fn claimed(db: impl PgExecutor<'_>, rows: &[Checkpoint]) -> Result<HashSet<String>, StoreError> {
+    let names: Vec<String> = rows.iter().map(|row| row.projection.clone()).collect();
+    let claimed = sqlx::query_file_scalar!("src/generation/sql/claimed.sql", &names).fetch_all(db).await?;
+    Ok(claimed.into_iter().collect())
 }
 
 /// Counts: a session may hold the same lock several times.

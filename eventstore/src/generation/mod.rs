@@ -27,6 +27,7 @@ mod switch;
 mod tables;
 mod verify;
 
+pub use claim::claimed;
 pub use compare::{Difference, DifferenceKind};
 pub use error::GenerationError;
 pub use install::{Installed, install};

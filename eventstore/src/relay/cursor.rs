@@ -18,6 +18,8 @@ pub(super) struct Cursor {
     renew_at: Option<Instant>,
     saved: Position,
     saved_at: Instant,
+    /// The problem that we wrote down.
+    noted: Option<String>,
 }
 
 impl Cursor {
@@ -32,6 +34,7 @@ impl Cursor {
             renew_at: None,
             saved: 0,
             saved_at: Instant::now(),
+            noted: None,
         }
     }
 
@@ -102,6 +105,43 @@ impl Cursor {
         .map_err(StoreError::from)?;
         self.saved = position;
         self.saved_at = asked;
+        self.noted = None;
+        Ok(())
+    }
+
+    /// Why nothing is published. It goes when the cursor moves on, or the relay is done with its
+    /// work.
+    pub async fn note_problem(&mut self, problem: &str) -> Result<(), RelayError> {
+        if self.noted.as_deref() == Some(problem) {
+            return Ok(());
+        }
+        sqlx::query!(
+            "update outbox set problem = $3 where destination = $1 and epoch = $2",
+            self.destination,
+            self.epoch,
+            problem,
+        )
+        .execute(self.log.pg())
+        .await
+        .map_err(StoreError::from)?;
+        self.noted = Some(problem.to_owned());
+        Ok(())
+    }
+
+    /// Nothing is in the way any more.
+    pub async fn forget_problem(&mut self) -> Result<(), RelayError> {
+        if self.noted.is_none() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "update outbox set problem = null where destination = $1 and epoch = $2",
+            self.destination,
+            self.epoch,
+        )
+        .execute(self.log.pg())
+        .await
+        .map_err(StoreError::from)?;
+        self.noted = None;
         Ok(())
     }
 

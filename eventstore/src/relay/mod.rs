@@ -18,6 +18,7 @@ mod config;
 mod cursor;
 mod error;
 mod publish;
+mod refusal;
 mod source;
 mod stats;
 mod step;
@@ -26,5 +27,6 @@ mod window;
 
 pub use config::RelayConfig;
 pub use error::RelayError;
+pub use refusal::Refusal;
 pub use stats::{RelayState, RelayStats};
 pub use step::{Relay, Step};

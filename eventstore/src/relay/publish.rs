@@ -5,7 +5,7 @@ use futures::StreamExt;
 use kernel::Position;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Relay, RelayError, RelayStats, answer::Answer};
+use super::{Relay, RelayError, RelayState, RelayStats, answer::Answer};
 use crate::stream::StreamError;
 
 /// How long the answers to what is still on its way are waited for after a refusal.
@@ -85,6 +85,10 @@ impl Relay {
                 RelayStats::add(&self.stats.published, moved);
                 RelayStats::add(&self.stats.duplicates, u64::from(duplicate));
                 self.stats.progress.reached(self.window.confirmed());
+                if self.stats.refusal().is_some() {
+                    self.stats.set_refusal(None);
+                    self.stats.set_state(RelayState::Publishing);
+                }
                 return Ok(());
             }
             Answer::Stored { .. } => {

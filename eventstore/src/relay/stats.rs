@@ -2,6 +2,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use kernel::Position;
 
+use super::refusal::Refusal;
 use crate::progress::Progress;
 
 /// What a relay is doing.
@@ -16,7 +17,8 @@ pub enum RelayState {
     Waiting = 3,
     /// Stream and log differ: somebody has to decide. An alarm.
     Forked = 4,
-    /// The epoch has moved on, the configuration differs or the server is too old. An alarm.
+    /// The epoch has moved on, the configuration differs or the server is too old; or the stream
+    /// takes nothing, see [`RelayStats::refusal`]. An alarm.
     Refused = 5,
     Stopped = 6,
 }
@@ -38,6 +40,7 @@ pub struct RelayStats {
     pub rolled_back: AtomicU64,
     pub(super) progress: Progress,
     state: AtomicU8,
+    refusal: AtomicU8,
 }
 
 impl RelayStats {
@@ -76,6 +79,16 @@ impl RelayStats {
             6 => RelayState::Stopped,
             _ => RelayState::Starting,
         }
+    }
+
+    /// Why the stream took nothing of what was last sent; `None` once it has taken something.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        Refusal::from_number(self.refusal.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_refusal(&self, refusal: Option<Refusal>) {
+        self.refusal.store(refusal.map_or(0, |refusal| refusal as u8), Ordering::Relaxed);
     }
 
     pub(super) fn set_state(&self, state: RelayState) {

@@ -10,8 +10,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RelayConfig, RelayError, RelayState, RelayStats, cursor::Cursor, publish::Trouble, source::Source,
-    window::Window,
+    Refusal, RelayConfig, RelayError, RelayState, RelayStats, cursor::Cursor, publish::Trouble,
+    source::Source, window::Window,
 };
 use crate::{
     LogPool, StoreError, log,
@@ -116,13 +116,32 @@ impl Relay {
         let result = self.round().await;
         if let Err(error) = &result {
             self.synced = false;
+            if let RelayError::Stream(StreamError::Refused { code, .. }) = error
+                && let Some(refusal) = Refusal::of(*code)
+            {
+                self.stats.set_refusal(Some(refusal));
+            }
             self.stats.set_state(match error {
                 RelayError::Fork { .. } => RelayState::Forked,
+                _ if self.stats.refusal().is_some() => RelayState::Refused,
                 error if error.is_transient() => RelayState::Waiting,
                 _ => RelayState::Refused,
             });
+            self.write_down(error).await;
         }
         result
+    }
+
+    /// For who looks at the database only. What is over in a moment is not worth a write.
+    async fn write_down(&mut self, error: &RelayError) {
+        let problem = match (error, self.stats.refusal()) {
+            (RelayError::Fork { .. }, _) => error.to_string(),
+            (_, Some(refusal)) => refusal.sentence().to_owned(),
+            (error, None) if !error.is_transient() => error.to_string(),
+            _ => return,
+        };
+        // Without the database there is nobody to tell, and the log line says the same.
+        let _ = self.cursor.note_problem(&problem).await;
     }
 
     async fn round(&mut self) -> Result<Step, RelayError> {
@@ -158,6 +177,7 @@ impl Relay {
         }
         if self.source.is_exhausted() && self.window.in_flight() == 0 {
             self.cursor.save(self.window.confirmed(), true).await?;
+            self.cursor.forget_problem().await?;
             return Ok(Step::Idle);
         }
         self.collect().await?;

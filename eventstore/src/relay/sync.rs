@@ -4,7 +4,7 @@ use kernel::Position;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use super::{Relay, RelayError, RelayState, RelayStats, window::Window};
+use super::{Refusal, Relay, RelayError, RelayState, RelayStats, window::Window};
 use crate::{
     StoreError, log,
     stream::{Ensured, MessageId, StreamError, StreamState, verify},
@@ -56,7 +56,14 @@ impl Relay {
         self.window = Window::at(last);
         self.source.rewind(last);
         self.stats.progress.reached(last);
-        self.stats.set_state(RelayState::Publishing);
+        if self.barren >= 2 && sent > last && self.stats.refusal().is_none() {
+            self.stats.set_refusal(Some(Refusal::Silent));
+        }
+        // That it can be asked does not mean that it takes anything.
+        self.stats.set_state(match self.stats.refusal() {
+            None => RelayState::Publishing,
+            Some(_) => RelayState::Refused,
+        });
         self.trouble = None;
         self.synced = true;
         Ok(())

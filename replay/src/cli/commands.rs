@@ -1,9 +1,9 @@
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
-    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RetentionCommand, ScanArguments,
+    ExportArguments, ForgetArguments, HoldArguments, KeysCommand, RetentionCommand, ScanArguments, SecretUrl,
     audit::AuditCommand,
     help,
     import::ImportCommand,
@@ -99,6 +99,14 @@ pub struct DrillArguments {
     /// With a synchronous standby: nothing may be lost.
     #[arg(long)]
     pub synchronous: bool,
+    /// A server that is there for the drill, instead of a private one: log=, replica=, keys=, nats= or
+    /// redis= and its URL, as its owner. Repeat it; log and replica come together. Databases have to be
+    /// empty, with `scratch` in their names.
+    #[arg(long, value_name = "PART=URL")]
+    pub scratch_url: Vec<ScratchUrl>,
+    /// What kills the server of --scratch-url log=, for example `ssh db1 pkill -9 postgres`.
+    #[arg(long, value_name = "COMMAND", requires = "scratch_url")]
+    pub kill_primary: Option<String>,
     /// Folder below which the drill's servers keep their data [default: the temporary folder].
     #[arg(long, value_name = "FOLDER")]
     pub folder: Option<PathBuf>,
@@ -108,6 +116,38 @@ pub struct DrillArguments {
     /// Leave the servers' data where they are when the drill is over.
     #[arg(long)]
     pub keep: bool,
+}
+
+/// One server that is given to the drill.
+#[derive(Debug, Clone)]
+pub struct ScratchUrl {
+    pub part: ScratchPart,
+    pub url: SecretUrl,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScratchPart {
+    Log,
+    Replica,
+    Keys,
+    Nats,
+    Redis,
+}
+
+impl ScratchPart {
+    pub const ALL: [Self; 5] = [Self::Log, Self::Replica, Self::Keys, Self::Nats, Self::Redis];
+    const NAMES: [&str; 5] = ["log", "replica", "keys", "nats", "redis"];
+}
+
+impl FromStr for ScratchUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const HOW: &str = "write log=, replica=, keys=, nats= or redis=, and a URL behind it";
+        let (name, url) = text.split_once('=').ok_or(HOW)?;
+        let part = ScratchPart::NAMES.iter().position(|known| *known == name).ok_or(HOW)?;
+        Ok(Self { part: ScratchPart::ALL[part], url: url.to_owned().into() })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -14,7 +14,7 @@ use clap::Parser;
 pub use commands::{
     AdvanceArguments, BackupCommand, BackupOptions, Command, DrillArguments, EpochCommand, JobsCommand,
     ParkedCommand, PastCommand, RebuildArguments, ReservationsCommand, RestoreArguments, SalvageArguments,
-    Scenario, StreamCommand,
+    Scenario, ScratchPart, StreamCommand,
 };
 pub use common::{Common, LogFormat, SecretUrl};
 pub use import::{ImportArguments, ImportCommand};

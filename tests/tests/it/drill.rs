@@ -2,12 +2,21 @@
 
 use std::process::Command;
 
+use embedded::Part;
 use serde_json::{Value, json};
 
-use crate::support::binary;
+use crate::{
+    failover::standby::Standby,
+    support::{OwnCluster, binary, own_cluster},
+};
 
 /// Runs a drill in a process of its own, and reads the report it wrote.
 fn drill(arguments: &[&str]) -> Value {
+    drill_that_says(arguments, "start Postgres").0
+}
+
+/// The same, with a line of its progress; what it said.
+fn drill_that_says(arguments: &[&str], step: &str) -> (Value, String) {
     let folder = tempfile::Builder::new().prefix("wg-it-drill-").tempdir().unwrap();
     let report = folder.path().join("reports");
     let output = Command::new(binary("replay"))
@@ -35,10 +44,10 @@ fn drill(arguments: &[&str]) -> Value {
     for name in ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9"] {
         assert!(written["checks"].as_array().unwrap().iter().any(|one| one["name"] == name), "{name}");
     }
-    assert!(told.contains("start Postgres"), "progress is visible: {told}");
+    assert!(told.contains(step), "progress is visible: {told}");
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 1, "nothing but the report is left");
-    written
+    (written, told.into_owned())
 }
 
 #[test]
@@ -75,4 +84,94 @@ fn a_restore_goes_back_to_the_moment_and_names_who_is_ahead() {
         assert_eq!(check.unwrap()["ok"], true, "{name}: {report:#}");
     }
     assert!(report["missing_before_salvage"].as_i64().unwrap() > 0);
+}
+
+/// Servers of somebody else: a primary with an empty database of this name, and its standby.
+struct Theirs {
+    own: OwnCluster,
+    standby: Standby,
+    name: &'static str,
+}
+
+impl Theirs {
+    async fn with(name: &'static str) -> Self {
+        let own = own_cluster().await;
+        sqlx::query(&format!("create database {name}")).execute(&own.env.owner_pool).await.unwrap();
+        let standby = Standby::of(&own).await;
+        Self { own, standby, name }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let (server, _) = self.own.cluster.endpoints().owner_database_url.rsplit_once('/').unwrap();
+        let primary = format!("{server}/{}", self.name);
+        let port = |options: &sqlx::postgres::PgConnectOptions| format!(":{}/", options.get_port());
+        let replica = primary.replace(&port(&self.own.env.options), &port(self.standby.options()));
+        assert!(primary.ends_with(self.name) && replica != primary);
+        let kill = format!("kill -9 {}", self.own.cluster.pid(Part::Log).unwrap());
+        let given =
+            ["--scratch-url", &format!("log={primary}"), "--scratch-url", &format!("replica={replica}")];
+        given.into_iter().chain(["--kill-primary", &kill]).map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_on_given_servers_kills_and_promotes_them() {
+    let theirs = Theirs::with("drill_scratch").await;
+    let arguments = theirs.arguments();
+    let told = tokio::task::spawn_blocking(move || {
+        drill_that_says(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), "servers that were given")
+            .0
+    });
+    let report = told.await.unwrap();
+    assert!(report["rto_s"].as_f64().unwrap() > 0.0, "{report:#}");
+    // The standby is what the log is on now, and the primary is dead.
+    let pool = theirs.standby.owner_pool();
+    assert!(!sqlx::query_scalar::<_, bool>("select pg_is_in_recovery()").fetch_one(&pool).await.unwrap());
+    assert!(sqlx::query("select 1").execute(&theirs.own.env.owner_pool).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drill_refuses_servers_that_hold_something_or_are_not_called_scratch() {
+    let refused = |arguments: &[String]| {
+        let output = Command::new(binary("replay"))
+            .args(["drill", "--events", "1000", "--report", "/nonexistent"])
+            .args(arguments)
+            .env_remove("DATABASE_URL")
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let theirs = Theirs::with("drill_scratch").await;
+    let good = theirs.arguments();
+    let change = |from: &str, to: &str| good.iter().map(|text| text.replace(from, to)).collect::<Vec<_>>();
+    // The installation's own database: it holds a log, and says so by its name.
+    let (code, said) = refused(&change("/drill_scratch", "/weltgewebe"));
+    assert!(code == Some(1) && said.contains("not named as scratch"), "{code:?} {said}");
+    let other = sqlx::postgres::PgPoolOptions::new()
+        .connect_with(theirs.own.env.owner_options.clone().database("drill_scratch"))
+        .await
+        .unwrap();
+    sqlx::query("create table precious (id int)").execute(&other).await.unwrap();
+    let (code, said) = refused(&good);
+    assert!(code == Some(1) && said.contains("the database of log is not empty"), "{code:?} {said}");
+    sqlx::query("drop table precious").execute(&other).await.unwrap();
+    // Both the same server: nothing to fail over to.
+    let twice: Vec<String> =
+        good.iter()
+            .map(|text| {
+                if text.starts_with("replica=") { good[1].replace("log=", "replica=") } else { text.clone() }
+            })
+            .collect();
+    let (code, said) = refused(&twice);
+    assert!(code == Some(1) && said.contains("no standby"), "{code:?} {said}");
+    let (code, said) = refused(&good[..4]);
+    assert!(code == Some(2) && said.contains("--kill-primary"), "{code:?} {said}");
+    // Nobody was killed for that.
+    assert_eq!(
+        sqlx::query_scalar::<_, i64>("select count(*) from pg_stat_replication")
+            .fetch_one(&other)
+            .await
+            .unwrap(),
+        1
+    );
 }

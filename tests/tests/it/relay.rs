@@ -116,7 +116,7 @@ async fn append(store: &Store, events: usize) {
     }
 }
 
-async fn until(what: &str, condition: impl Fn() -> bool) {
+pub async fn until(what: &str, condition: impl Fn() -> bool) {
     for _ in 0..600 {
         if condition() {
             return;
@@ -391,4 +391,34 @@ async fn a_relay_that_gives_way_to_commands_keeps_its_lease() {
     assert_eq!(stats.position(), 0, "it was to pause");
     told.send_replace(false);
     assert_eq!(line.until_equal().await.last, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_goes_on_under_an_endless_load_once_it_has_given_way_for_long_enough() {
+    let line = line().await;
+    // There is never room again.
+    let (_told, full) = tokio::sync::watch::channel(true);
+    let pausing = Precedence::told(full, Duration::from_secs(4)).follower();
+    let relay = line.relay(RelayConfig::default()).await.giving_way(pausing);
+    let stats = relay.stats();
+    let _task = tokio::spawn(relay.run(line.store.stop.clone()));
+    let busy = AtomicBool::new(true);
+    let load = async {
+        let mut appended = 0;
+        while busy.load(Ordering::Relaxed) {
+            line.append(20).await;
+            appended += 20;
+        }
+        appended
+    };
+    let looking = async {
+        until("it gives way", || stats.head() > 200 && stats.position() == 0).await;
+        until("it goes on", || stats.position() > 2_000).await;
+        // And not for a moment only: it never was at the head, so it gives way no more.
+        let further = stats.position() + 2_000;
+        until("it goes on further", || stats.position() > further).await;
+        busy.store(false, Ordering::Relaxed);
+    };
+    let (appended, ()) = tokio::join!(load, looking);
+    assert_eq!(line.until_equal().await.last, appended);
 }

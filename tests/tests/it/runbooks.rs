@@ -7,7 +7,7 @@ use std::{
 
 use crate::documents::{Fresh, blocks};
 
-const RUNBOOKS: [&str; 12] = [
+pub const RUNBOOKS: [&str; 12] = [
     "onboarding",
     "postgres-down",
     "nats-down-or-rolled-back",
@@ -29,13 +29,13 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbooks")
 }
 
-fn text_of(name: &str) -> String {
+pub fn text_of(name: &str) -> String {
     let path = folder().join(format!("{name}.md"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Words in backticks that look like metrics.
-fn metrics_in(text: &str) -> BTreeSet<String> {
+pub fn metrics_in(text: &str) -> BTreeSet<String> {
     const FAMILIES: [&str; 12] = [
         "append_",
         "executor_",

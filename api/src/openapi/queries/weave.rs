@@ -10,8 +10,14 @@ pub(super) const QUERIES: &[Query] = &[
         summary: "Nodes within a box, in the order of their cells.",
         parameters: &[
             ("bbox", "min_lon,min_lat,max_lon,max_lat; min_lon > max_lon crosses the antimeridian."),
-            ("kind", "Any of these kinds, a comma list."),
-            ("tag", "Any of these tags, a comma list."),
+            (
+                "kind",
+                "Any of these kinds: repeated, or a comma list. One with a comma is looked for as a whole, too.",
+            ),
+            (
+                "tag",
+                "Any of these tags: repeated, or a comma list. One with a comma is looked for as a whole, too.",
+            ),
             ("limit", "1 to 1000, 100 when absent."),
             ("cursor", "`page.next_cursor` of the page before."),
             (
@@ -43,8 +49,14 @@ pub(super) const QUERIES: &[Query] = &[
         summary: "Nodes by their words, best first; private ones only for their owner.",
         parameters: &[
             ("q", "What to look for, 1 to 512 characters. Every word has to be found."),
-            ("kind", "Any of these kinds, a comma list."),
-            ("tag", "Any of these tags, a comma list."),
+            (
+                "kind",
+                "Any of these kinds: repeated, or a comma list. One with a comma is looked for as a whole, too.",
+            ),
+            (
+                "tag",
+                "Any of these tags: repeated, or a comma list. One with a comma is looked for as a whole, too.",
+            ),
             ("near", "lon,lat; then the nearest come first."),
             ("limit", "1 to 100, 20 when absent."),
             ("cursor", "`page.next_cursor` of the page before."),

@@ -1,5 +1,6 @@
 update outbox
 set position = $3,
+    problem = null,
     lease_until = case when lease_owner = $4
                        then clock_timestamp() + make_interval(secs => $5::float8)
                        else lease_until end

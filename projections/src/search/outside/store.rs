@@ -141,13 +141,14 @@ impl Store {
     /// The next number, given out once.
     pub async fn begin(&self, epoch: i32) -> Result<i32, StoreError> {
         Ok(sqlx::query_scalar!(
-            "insert into search_generations (engine, namespace, generation, state, epoch, position)
-             select $1, $2, coalesce(max(generation), 0) + 1, 'building', $3, 0
+            "insert into search_generations (engine, namespace, generation, state, epoch, position, builder)
+             select $1, $2, coalesce(max(generation), 0) + 1, 'building', $3, 0, $4
              from search_generations where engine = $1 and namespace = $2
              returning generation",
             self.engine,
             self.namespace,
-            epoch
+            epoch,
+            self.holder
         )
         .fetch_one(&self.log)
         .await?)
@@ -281,6 +282,8 @@ pub struct EngineStanding {
     /// Documents it did not take.
     pub refused: i64,
     pub problem: Option<String>,
+    /// The process that began to build it still holds the engine.
+    pub built: bool,
 }
 
 /// # Errors
@@ -290,7 +293,8 @@ pub async fn standings(log: &PgPool) -> Result<Vec<EngineStanding>, StoreError> 
         EngineStanding,
         r#"select e.engine, e.namespace, coalesce(g.generation, 0) as "generation!",
                   coalesce(g.state, 'none') as "state!", coalesce(g.epoch, 0) as "epoch!",
-                  coalesce(g.position, 0) as "position!", r.refused as "refused!", e.problem
+                  coalesce(g.position, 0) as "position!", r.refused as "refused!", e.problem,
+                  coalesce(e.holder = g.builder and e.held_until > clock_timestamp(), false) as "built!"
            from search_engines e
            left join search_generations g on g.engine = e.engine and g.namespace = e.namespace
            cross join lateral (

@@ -221,7 +221,8 @@ pub const DRILL: &str = concat!(
     "\
 Starts servers of its own (primary, streaming replica, key store, NATS, Redis) in a scratch folder,
 loads a made-up workload, lets the disaster happen under load, goes the way out of it with the
-commands of this program, and checks every invariant afterwards. Touches nothing that is yours.
+commands of this program, and checks every invariant afterwards. Touches nothing that is yours, unless
+you give it servers for this: then everything in them is the drill's, and stays there afterwards.
 The report says how long commands and read models were away (RTO) and what was lost (RPO).
 
 Examples:
@@ -229,6 +230,8 @@ Examples:
   replay drill --synchronous
   replay drill --scenario restore
   replay drill --events 1000000 --report ~/drills
+  replay drill --scratch-url log=postgres://owner@db1/drill_scratch \\
+    --scratch-url replica=postgres://owner@db2/drill_scratch --kill-primary 'ssh db1 pkill -9 postgres'
 ",
     exit_codes!("something was missed; the report names it")
 );

@@ -1,6 +1,5 @@
 use std::{path::Path, sync::Arc, time::Instant};
 
-use embedded::CopyServer;
 use eventstore::log;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -12,7 +11,8 @@ use super::{
     load::{self, Live},
     report::{Recorder, Report},
     running::Running,
-    site::{Site, until},
+    scratch::Given,
+    site::{Replica, Site, until},
     steps::{advance, aftermath, begin_again, detect, fill, judge, live_events, rebuild_all, salvage},
     workload::LEAVERS,
 };
@@ -28,10 +28,27 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
     let screen = recorder.screen();
-    let begun = Site::start(folder, &[], screen);
-    let mut site = recorder.step("start Postgres, key store, NATS and Redis", begun).await?;
+    let given = Given::of(arguments)?;
+    if let Some(given) = &given {
+        // A refusal, and not a drill that broke.
+        given.inspect().await?;
+    }
+    let (starting, copying, killing) = match given {
+        None => (
+            "start Postgres, key store, NATS and Redis",
+            "copy the primary to a replica that follows",
+            "the primary is killed with signal 9; promote the replica",
+        ),
+        Some(_) => (
+            "look at the servers that were given, start the others",
+            "the replica that was given follows",
+            "the primary is killed by --kill-primary; promote the replica",
+        ),
+    };
+    let begun = Site::start(folder, &[], given, screen);
+    let mut site = recorder.step(starting, begun).await?;
     let following = follow(&site, arguments.synchronous);
-    let replica = recorder.step("copy the primary to a replica that follows", following).await?;
+    let replica = recorder.step(copying, following).await?;
 
     let history = Arc::new(History::default());
     let (workload, neighbourhoods) = fill(&mut recorder, &site, &history, arguments.events).await?;
@@ -53,7 +70,7 @@ pub async fn run(
         load::leave(&running.appender, &workload, &history, LEAVERS - 1..LEAVERS).await?;
         live.until(all / 2, screen).await?;
         if !arguments.synchronous {
-            let replica = site.owner_on(replica.port())?;
+            let replica = site.owner_on(&replica.host())?;
             stop_streaming(&replica).await?;
             let kept = log::head(&replica).await?.position;
             // From here on the replica lacks what the stream still gets …
@@ -67,7 +84,7 @@ pub async fn run(
     };
     let live = recorder.step("32 callers at once", load).await?;
     let disaster = Instant::now();
-    site.kill_primary();
+    site.kill_primary().await?;
     if !arguments.synchronous {
         recorder.note(
             "the replica was cut off in the middle of the load and the relay before its end: what an \
@@ -82,8 +99,8 @@ pub async fn run(
         ended
     });
     let promoting = promote(&site, &replica);
-    recorder.step("the primary is killed with signal 9; promote the replica", promoting).await?;
-    site.log_is_at(replica.port());
+    recorder.step(killing, promoting).await?;
+    site.log_is_at(replica.host());
     let kept = detect(&mut recorder, &site, &history, "promoted", stop).await?;
 
     let salvaging = site.command(salvage(), screen, stop);
@@ -108,12 +125,12 @@ pub async fn run(
     judge(&mut recorder, &site, &running, history, disaster, &kept, arguments.synchronous).await?;
     running.end().await;
     drop(replica);
-    let stopping = async { Ok(site.cluster.shutdown().await?) };
+    let stopping = site.shutdown();
     recorder.step("stop everything", stopping).await?;
     Ok(recorder.finish())
 }
 
-async fn follow(site: &Site, synchronous: bool) -> Result<CopyServer, Failure> {
+async fn follow(site: &Site, synchronous: bool) -> Result<Replica, Failure> {
     let replica = site.replica().await?;
     let primary = site.owner()?;
     let wanted = if synchronous { "sync" } else { "async" };
@@ -144,9 +161,9 @@ async fn stop_streaming(replica: &PgPool) -> Result<(), Failure> {
     .await
 }
 
-async fn promote(site: &Site, replica: &CopyServer) -> Result<(), Failure> {
-    replica.promote()?;
-    let owner = site.owner_on(replica.port())?;
+async fn promote(site: &Site, replica: &Replica) -> Result<(), Failure> {
+    site.promote(replica).await?;
+    let owner = site.owner_on(&replica.host())?;
     until("the replica is promoted", || async {
         sqlx::query_scalar::<_, bool>("select not pg_is_in_recovery()").fetch_one(&owner).await
     })

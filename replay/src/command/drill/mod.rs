@@ -10,6 +10,8 @@
 //!    reservations, read models (`failover`);
 //! 5. what was promised is checked, one check per invariant (`checks`), and written down (`report`).
 //!
+//! Log, replica, and what else is given may also be somebody else's servers (`scratch`).
+//!
 //! The restore scenario goes back to a point in time from a base backup and archived WAL instead
 //! (`restore`).
 
@@ -20,6 +22,7 @@ mod load;
 mod report;
 mod restore;
 mod running;
+mod scratch;
 mod site;
 mod steps;
 mod workload;

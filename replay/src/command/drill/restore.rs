@@ -10,6 +10,7 @@ use super::{
     load::{self, Live},
     report::{Recorder, Report},
     running::Running,
+    scratch::Given,
     site::{PATIENCE, Site},
     steps::{advance, aftermath, begin_again, detect, fill, judge, live_events, rebuild_all, salvage},
     workload::LEAVERS,
@@ -29,7 +30,7 @@ pub async fn run(
     stop: &CancellationToken,
 ) -> Result<Report, Failure> {
     let screen = recorder.screen();
-    let begun = Site::start(folder, &[], screen);
+    let begun = Site::start(folder, &[], Given::of(arguments)?, screen);
     let mut site = recorder.step("start Postgres, key store, NATS and Redis", begun).await?;
     let history = Arc::new(History::default());
     let (workload, neighbourhoods) = fill(&mut recorder, &site, &history, arguments.events).await?;
@@ -93,11 +94,11 @@ pub async fn run(
             Ok(())
         })
         .await?;
-    site.kill_primary();
-    let tools = site.tools().clone();
+    site.kill_primary().await?;
+    let tools = site.tools()?.clone();
     let starting = async { Ok(tools.start(&folder.join("restored"), &[], Lifetime::Tests, PATIENCE).await?) };
     let server = recorder.step("start the restored server", starting).await?;
-    site.log_is_at(server.port());
+    site.log_is_at_port(server.port());
 
     let kept = detect(&mut recorder, &site, &history, "restored", stop).await?;
     let status =
@@ -134,7 +135,7 @@ pub async fn run(
     recorder.note("what came after the chosen moment was given up on purpose: it is no loss of the backup");
     running.end().await;
     server.stop().await;
-    recorder.step("stop everything", async { Ok(site.cluster.shutdown().await?) }).await?;
+    recorder.step("stop everything", site.shutdown()).await?;
     Ok(recorder.finish())
 }
 

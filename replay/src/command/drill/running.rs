@@ -110,7 +110,7 @@ impl Running {
             tasks.spawn(Runner::new(log.clone(), models, options).run(stop.clone()));
         }
 
-        let redis = HotRedis::open(&site.cluster.endpoints().redis_url)?;
+        let redis = HotRedis::open(&site.endpoints().redis_url)?;
         let feeder = Feeder::new(redis.clone(), log.pg().clone(), Some(appender.committed()));
         tasks.spawn(feeder.run(stop.clone()));
 

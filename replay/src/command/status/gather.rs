@@ -1,5 +1,6 @@
 use eventstore::{
     epoch::{self, EpochStatus, Standing},
+    generation,
     jobs::{self, JobStanding},
     log,
     reactor::{ReactorCheckpoint, reactor_checkpoints},
@@ -21,6 +22,8 @@ use crate::{
 const OLD_SNAPSHOT_SECONDS: f64 = 60.0;
 /// The longest log that is read through for `status`.
 const A_LOOK: i64 = 200_000;
+/// What nobody builds any more.
+const ABANDONED: &str = "abandoned";
 /// Above this share the stream is about to drop what readers may still need.
 const NEARLY_FULL: f64 = 0.8;
 
@@ -94,12 +97,15 @@ async fn stream_part(context: Context<'_>, standing: &EpochStatus) -> Stream {
 
 async fn outbox_part(pool: &PgPool, head: i64) -> Result<Vec<Outbox>, Failure> {
     let rows = sqlx::query_file!("src/command/status/sql/outbox.sql").fetch_all(pool).await?;
-    let outbox =
-        |lag, (destination, epoch, position, leased)| Outbox { destination, epoch, position, lag, leased };
     Ok(rows
         .into_iter()
-        .map(|row| {
-            outbox((head - row.position).max(0), (row.destination, row.epoch, row.position, row.leased))
+        .map(|row| Outbox {
+            lag: (head - row.position).max(0),
+            destination: row.destination,
+            epoch: row.epoch,
+            position: row.position,
+            leased: row.leased,
+            problem: row.problem,
         })
         .collect())
 }
@@ -112,15 +118,18 @@ async fn projections_part(pool: &PgPool, head: i64) -> Result<Vec<Projection>, F
             .find(|row| row.projection == checkpoint.projection && row.generation == checkpoint.generation)
             .map_or((0, 0), |row| (row.keys, row.events))
     };
-    Ok(checkpoints(pool)
-        .await?
+    let checkpoints = checkpoints(pool).await?;
+    // After the checkpoints: who begins to build claims first.
+    let claimed = generation::claimed(pool, &checkpoints).await?;
+    Ok(checkpoints
         .into_iter()
         .map(|checkpoint| {
             let (parked_keys, parked_events) = parked_of(&checkpoint);
             Projection {
                 generation: checkpoint.generation,
                 state: match checkpoint.state {
-                    GenerationState::Building => "building",
+                    GenerationState::Building if claimed.contains(&checkpoint.projection) => "building",
+                    GenerationState::Building => ABANDONED,
                     GenerationState::Live => "live",
                     GenerationState::Retained => "retained",
                 },
@@ -177,7 +186,7 @@ async fn engines_part(pool: &PgPool, head: i64) -> Result<Vec<Engine>, Failure> 
         name: row.engine,
         namespace: row.namespace,
         generation: row.generation,
-        state: row.state,
+        state: if row.state == "building" && !row.built { ABANDONED.to_owned() } else { row.state },
         epoch: row.epoch,
         position: row.position,
         refused: row.refused,
@@ -265,6 +274,14 @@ fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
                 "{name} generation {generation} belongs to an earlier epoch (replay rebuild {name})"
             ));
         }
+        if one.state == ABANDONED {
+            found.push(format!(
+                "{name} generation {generation} was being built by a process that has ended: \
+                 `replay rebuild {name}` goes on from {}",
+                count(one.position)
+            ));
+            continue;
+        }
         if let Some(problem) = &one.problem {
             found.push(format!("{name} generation {generation} does not move: {problem}"));
         }
@@ -283,6 +300,14 @@ fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
     }
     for engine in &report.search_engines {
         let name = &engine.name;
+        if engine.state == ABANDONED {
+            let generation = engine.generation;
+            found.push(format!(
+                "{name} generation {generation} was being built by a process that has ended: \
+                 `replay rebuild {name}` drops it and begins again"
+            ));
+            continue;
+        }
         if let (Some(problem), true) = (&engine.problem, engine.state != "retained") {
             found.push(format!("{name} is not fed: {problem}"));
         }
@@ -293,6 +318,12 @@ fn attention(report: &Report, standing: &EpochStatus) -> Vec<String> {
     }
     if let Some(problem) = &report.stream.problem {
         found.push(format!("stream: {problem}"));
+    }
+    for outbox in &report.outbox {
+        if let Some(problem) = &outbox.problem {
+            let lag = count(outbox.lag);
+            found.push(format!("{}: {problem}; {lag} events wait", outbox.destination));
+        }
     }
     if report.stream.fullness.is_some_and(|share| share >= NEARLY_FULL) {
         found.push("the stream is nearly full: its oldest messages are about to be dropped".to_owned());

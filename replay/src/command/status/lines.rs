@@ -91,7 +91,11 @@ fn sentinel(gaps: Option<&[Gap]>) -> String {
 }
 
 fn outbox(outbox: &Outbox) -> String {
-    let relay = if outbox.leased { "a relay is at work" } else { "no relay is at work" };
+    let relay = match (&outbox.problem, outbox.leased) {
+        (Some(problem), _) => problem,
+        (None, true) => "a relay is at work",
+        (None, false) => "no relay is at work",
+    };
     format!(
         "outbox      {}: at {} in epoch {}, lag {}, {relay}",
         outbox.destination,

@@ -71,6 +71,8 @@ pub struct Outbox {
     pub lag: i64,
     /// A relay holds the lease at this moment.
     pub leased: bool,
+    /// Why it publishes nothing.
+    pub problem: Option<String>,
 }
 
 /// A process that follows events with commands of the system; never replayed.
@@ -92,7 +94,7 @@ pub struct Engine {
     pub namespace: String,
     /// 0: nothing was built yet.
     pub generation: i32,
-    /// building, live, retained, or none.
+    /// building, live, retained, abandoned (was being built by a process that has ended), or none.
     pub state: String,
     pub epoch: i32,
     pub position: i64,
@@ -117,7 +119,7 @@ pub struct HotViews {
 pub struct Projection {
     pub name: String,
     pub generation: i32,
-    /// building, live or retained.
+    /// building, live, retained, or abandoned: was being built by a process that has ended.
     pub state: &'static str,
     pub epoch: i32,
     pub position: i64,

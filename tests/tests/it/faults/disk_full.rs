@@ -14,7 +14,7 @@ use embedded::{Cluster, NatsUser, Part, Parts, Settings};
 use eventstore::{
     StoreError,
     append::{Append, Appender, AppenderConfig, Outcome},
-    relay::RelayConfig,
+    relay::{RelayConfig, RelayState},
     stream::StreamClient,
 };
 use serde_json::json;
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    relay::{Line, config},
+    relay::{Line, config, until},
     support::{NatsEnv, event, store, thing},
 };
 
@@ -190,9 +190,32 @@ async fn nats_on_a_full_disk() {
         assert!(waited < 1_200, "the disk is full, and the stream takes everything: {stats:?}");
     }
     assert!(stats.position() < 500 + 600, "{stats:?}");
+    until("it says so", || stats.state() == RelayState::Refused).await;
+    // It says so for as long as it lasts, and not that it publishes.
+    for _ in 0..20 {
+        assert_eq!(stats.state(), RelayState::Refused, "{stats:?}");
+        assert!(stats.refusal().is_some(), "{stats:?}");
+        tokio::time::sleep(Duration::from_millis(37)).await;
+    }
+    let told = problem(&line).await.unwrap_or_default();
+    assert!(told.starts_with("the stream refuses everything"), "{told:?}");
     fs::remove_file(ballast).unwrap();
     // After a full disk the server publishes again only when it has been started anew.
     line.nats.cluster.kill9(Part::Nats);
     line.nats.cluster.restart(Part::Nats).await.unwrap();
     assert_eq!(line.until_equal().await.last, 500 + 600);
+    until("the relay is well again", || stats.state() == RelayState::Publishing).await;
+    assert_eq!(stats.refusal(), None);
+    for _ in 0..100 {
+        if problem(&line).await.is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the outbox still tells of a problem");
+}
+
+/// What the outbox says to who looks at the database only.
+async fn problem(line: &Line) -> Option<String> {
+    sqlx::query_scalar("select problem from outbox").fetch_one(&line.store.env.owner_pool).await.unwrap()
 }

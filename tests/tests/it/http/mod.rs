@@ -13,6 +13,8 @@ mod processes;
 mod queries;
 pub mod relevance;
 mod search;
+mod slow;
+mod spelling;
 mod statistics;
 mod swaps;
 mod talk;

@@ -118,7 +118,14 @@ async fn scenario_4_a_thread_is_whole_three_quarters_and_gone_while_the_activity
     assert_eq!(thread["from"], json!({"lat": 53.5, "lon": 10.0}));
     let etag = api.get(&format!("/v1/nodes/{node_id}"), "").await.header("etag").unwrap().to_owned();
 
+    let list = format!("/v1/threads?node={node_id}");
+    let listed = api.get_at(&list, "", position).await.header("etag").unwrap().to_owned();
+    let again = async || api.send(api.request(Method::GET, &list).header("If-None-Match", &listed)).await;
+    assert_eq!(again().await.status, 304, "the same moment");
+
     clock.set(began + TimeDelta::hours(42));
+    let faded = again().await;
+    assert_eq!((faded.status, &faded.body["items"][0]["opacity"]), (200, &json!(0.75)), "{faded:?}");
     assert_eq!(threads(&api, ada, node_id, position).await[0]["opacity"], 0.75);
     let account = api.get_at(&format!("/v1/accounts/{ada}"), "", position).await;
     let threaded = &account.body["nodes"][0];

@@ -252,6 +252,58 @@ async fn a_server_that_changed_is_refused_until_the_epoch_is_advanced() {
 }
 
 #[tokio::test]
+async fn a_rebuild_that_was_killed_shows_as_abandoned_and_the_same_command_goes_on() {
+    let place = Place::new().await;
+    place.tie("Garten").await;
+    place.settle().await;
+    // Somebody reads for a long time: the switch has to wait for him.
+    let mut reader = place.store.env.owner_pool.begin().await.unwrap();
+    reader.execute("set transaction isolation level repeatable read").await.unwrap();
+    sqlx::query("select count(*) from read.node_page").fetch_one(&mut *reader).await.unwrap();
+    let mut child = place.command(&["rebuild", "node_page"]).spawn().unwrap();
+    let mut err = BufReader::new(child.stderr.take().unwrap());
+    let waiting = tokio::task::spawn_blocking(move || {
+        let waits = err
+            .by_ref()
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains("waiting for database process"));
+        assert!(waits, "it says for whom it waits");
+        // Still open: it goes on telling.
+        (child, err)
+    });
+    let (mut child, _err) = waiting.await.unwrap();
+    let state = async || {
+        let (_, status) = place.json(&["status"]).await;
+        let rows = status["projections"].as_array().unwrap();
+        let next = rows.iter().find(|one| one["name"] == "node_page" && one["generation"] == 2);
+        (next.unwrap()["state"].as_str().unwrap().to_owned(), status["attention"].to_string())
+    };
+    assert_eq!(state().await.0, "building");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut found = state().await;
+    for _ in 0..100 {
+        // The server notices in its own time that the session has gone.
+        if found.0 != "building" {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        found = state().await;
+    }
+    assert_eq!(found.0, "abandoned");
+    assert!(
+        found.1.contains("by a process that has ended: `replay rebuild node_page` goes on"),
+        "{}",
+        found.1
+    );
+    reader.rollback().await.unwrap();
+    let (code, rebuilt) = place.json(&["rebuild", "node_page"]).await;
+    assert_eq!((code, &rebuilt["read_models"][0]["generation"]), (0, &json!(2)));
+    assert_eq!(state().await.0, "live");
+}
+
+#[tokio::test]
 async fn ctrl_c_ends_with_130_and_the_same_command_goes_on() {
     let place = Place::new().await;
     place.tie("Garten").await;

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::toy::Toy;
+use super::toy::{Gate, Toy};
 use crate::replay_cli::place::Place;
 
 /// A feeder at work until it is stopped.
@@ -156,6 +156,39 @@ async fn of_two_feeders_one_writes_and_the_other_takes_over() {
     place.tie("Chor").await;
     until("taken over", || position(&engine) == 3).await;
     two.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_feeder_wrote_after_we_looked_at_the_log_is_no_reason_to_build_anew() {
+    let place = Place::new().await;
+    place.tie("Garten").await;
+    let engine = Arc::new(Toy::new("toy"));
+    let fed = Fed::begin(&engine, log(&place));
+    until("filled", || position(&engine) == 1).await;
+    let gate = Gate { reached: Arc::default(), open: Arc::default() };
+    engine.state().gate = Some(gate.clone());
+    gate.reached.notified().await;
+    // It has looked at the log, which ends at 1. Before it asks the engine, the one that had the
+    // lease before it brings the next event there.
+    place.tie("Werkstatt").await;
+    let event = sqlx::query_scalar("select event_id from events where position = 2");
+    let event = event.fetch_one(log(&place)).await.unwrap();
+    {
+        let mut state = engine.state();
+        let generation = state.generations.get_mut(&1).unwrap();
+        let (mut node, _) = generation.nodes.values().next().unwrap().clone();
+        (node.id, node.title) = (uuid::Uuid::now_v7(), Some("Werkstatt".to_owned()));
+        generation.nodes.insert(node.id, (node, 2));
+        let mark = generation.mark.as_mut().unwrap();
+        (mark.position, mark.event) = (2, event);
+    }
+    gate.open.notify_one();
+    place.tie("Chor").await;
+    until("followed", || position(&engine) == 3).await;
+    let state = engine.state();
+    assert_eq!((state.live, state.generations.len()), (Some(1), 1), "everything was built anew");
+    drop(state);
+    fed.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

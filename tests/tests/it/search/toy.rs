@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use projections::{
     },
     weave::node::{NodeFields, NodeShape},
 };
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub struct Toy {
@@ -33,8 +34,17 @@ pub struct State {
     pub queries_fail: Option<EngineError>,
     /// Titles it does not take.
     pub refuses: Option<String>,
+    /// Whoever asks next where it is says so here and waits until he may go on.
+    pub gate: Option<Gate>,
     pub asked: usize,
     pub written: usize,
+}
+
+/// Between the two something else happens.
+#[derive(Clone)]
+pub struct Gate {
+    pub reached: Arc<Notify>,
+    pub open: Arc<Notify>,
 }
 
 #[derive(Default, Clone)]
@@ -128,6 +138,11 @@ impl Outside for Toy {
 
     fn live(&self) -> OutsideFuture<'_, Option<Mark>> {
         Box::pin(async {
+            let gate = self.state().gate.take();
+            if let Some(gate) = gate {
+                gate.reached.notify_one();
+                gate.open.notified().await;
+            }
             self.answer(|state| Ok(state.live.and_then(|live| state.generations.get(&live)?.mark)))
         })
     }

@@ -1,7 +1,11 @@
 //! Several read models, several runners.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    time::Duration,
+};
 
+use eventstore::precedence::Precedence;
 use eventstore::subscription::{Condition, Registry, Runner, RunnerOptions, Waited, sentinel_check};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +52,51 @@ async fn a_failing_read_model_leaves_the_others_alone_and_comes_back() {
         assert_eq!(row.condition, Condition::Following, "{row:?}");
         assert_eq!(row.problem, None);
     }
+    stop.cancel();
+    running.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn projections_go_on_under_an_endless_load_once_they_have_given_way_for_long_enough() {
+    let store = store().await;
+    let registry = registry();
+    // There is never room again.
+    let (_told, full) = tokio::sync::watch::channel(true);
+    let pausing = Precedence::told(full, Duration::from_secs(4)).follower();
+    let runner = runner(&store, &registry, RunnerOptions::default()).await.giving_way(pausing);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(runner.run(stop.clone()));
+    let busy = AtomicBool::new(true);
+    let head = AtomicI64::new(0);
+    let load = async {
+        while busy.load(Ordering::Relaxed) {
+            many(&store, 3, 50).await;
+            head.fetch_add(50, Ordering::Relaxed);
+        }
+    };
+    // Nobody waits for a position here: that would end every pause.
+    let until = async |what: &str, reached: &dyn Fn(i64) -> bool| {
+        for _ in 0..2_400 {
+            let (position, counted) = shown(&store, "tallies").await;
+            assert_eq!(position, counted);
+            if reached(position) {
+                return position;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("in vain: {what}");
+    };
+    let looking = async {
+        let first = until("the first batch", &|position| position > 0).await;
+        let behind = |position| position == first && head.load(Ordering::Relaxed) > first + 500;
+        until("it gives way", &behind).await;
+        let next = until("it goes on", &|position| position > first + 1_000).await;
+        until("it goes on further", &|position| position > next + 1_000).await;
+        busy.store(false, Ordering::Relaxed);
+    };
+    tokio::join!(load, looking);
+    let last = head.load(Ordering::Relaxed);
+    until("the end", &|position| position == last).await;
     stop.cancel();
     running.await.unwrap();
 }

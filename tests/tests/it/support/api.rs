@@ -212,6 +212,12 @@ impl Installation {
 }
 
 impl Api {
+    /// For another caller of the same process; ends nothing when dropped.
+    pub fn again(&self) -> Self {
+        let (url, client, log) = (self.url.clone(), self.client.clone(), Arc::clone(&self.log));
+        Self { child: None, url, client, log }
+    }
+
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
     }

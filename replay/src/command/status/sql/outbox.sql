@@ -1,3 +1,3 @@
-select destination, epoch, position, coalesce(lease_until > clock_timestamp(), false) as "leased!"
+select destination, epoch, position, coalesce(lease_until > clock_timestamp(), false) as "leased!", problem
 from outbox
 order by destination
