@@ -28,6 +28,7 @@ use crate::{
     auth::Verifier,
     boot::{Reacting, Sentinels},
     http::Lanes,
+    live::Live,
 };
 
 /// What handlers share. Parts that belong to roles this process does not have are `None`.
@@ -60,6 +61,8 @@ pub struct App {
     /// The accounts on the map, when this process answers queries.
     pub account_map: Option<AccountMap>,
     pub hot: Hot,
+    /// The log as it grows, when this process answers queries.
+    pub live: Option<Arc<Live>>,
     /// Answers that many ask for.
     pub cache: Cache,
     /// Signs what a person is given about themselves.

@@ -14,6 +14,7 @@ pub mod docs;
 pub mod health;
 pub mod http;
 pub mod lifecycle;
+pub mod live;
 pub mod metrics;
 pub mod openapi;
 pub mod problem;
@@ -21,6 +22,7 @@ pub mod query;
 pub mod routes;
 pub mod settings;
 pub mod weave;
+pub mod ws;
 
 use command::Collections;
 

@@ -11,11 +11,11 @@ use crate::{
     audit,
     command::Collections,
     docs, health,
-    http::Params,
-    lifecycle, metrics,
+    http::{Compressible, Params, compression},
+    lifecycle, live, metrics,
     problem::Problem,
     settings::{Role, Roles},
-    weave,
+    weave, ws,
 };
 
 /// Every route of a process with these roles.
@@ -45,6 +45,8 @@ pub fn all_routes(collections: &Collections, roles: &Roles) -> Routes {
             .route("/v1/activity", get(weave::activity::list))
             .route("/v1/search", get(weave::search::search))
             .route("/v1/search/suggest", get(weave::search::suggest))
+            .route("/v1/live", get(live::live))
+            .route("/v1/ws", get(ws::ws))
             .route("/v1/stats", get(weave::statistics::stats))
             .route("/v1/trending", get(weave::trending::list))
             .route("/v1/audit/events", get(audit::events))
@@ -64,6 +66,7 @@ async fn openapi(State(app): State<Shared>, request: Request) -> Result<Response
     Params::parse(request.uri().query(), &[])?;
     let mut response = Response::new(app.openapi.clone().into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.extensions_mut().insert(Compressible);
     Ok(response)
 }
 
@@ -107,6 +110,6 @@ impl Routes {
     }
 
     pub fn finish(self, app: Shared) -> (Router, matchit::Router<&'static str>) {
-        (self.router.with_state(app), self.templates)
+        (self.router.layer(compression()).with_state(app), self.templates)
     }
 }

@@ -38,9 +38,17 @@ impl Api {
     /// # Errors
     /// It did not come up; the last line of its log is part of the message.
     pub async fn start(program: &Path, data_dir: &Path) -> anyhow::Result<Self> {
+        Self::start_with(program, data_dir, "all").await
+    }
+
+    /// The same with some roles only.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(program: &Path, data_dir: &Path, roles: &str) -> anyhow::Result<Self> {
         let log = data_dir.join("api.log");
         let mut child = command(program)
-            .args(["serve", "--port", "0", "--demo", "off", "--data-dir"])
+            .args(["serve", "--port", "0", "--demo", "off", "--roles", roles, "--data-dir"])
             .arg(data_dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -74,10 +82,22 @@ impl Api {
     /// # Errors
     /// It is gone.
     pub fn peak_memory_mib(&self) -> anyhow::Result<f64> {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory it has now, in MiB.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub fn memory_mib(&self) -> anyhow::Result<f64> {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, field: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).context("api has ended")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<f64>().ok());
-        Ok(kib.context("the kernel does not tell VmHWM")? / 1024.0)
+        Ok(kib.with_context(|| format!("the kernel does not tell {field}"))? / 1024.0)
     }
 
     /// Politely, as Ctrl-C does.

@@ -61,6 +61,10 @@ pub enum What {
     Suggest,
     /// Filling the search engines that are installed from a log of 200,000 nodes.
     Engines,
+    /// 2,000 listeners: how soon they hear, and what they cost in memory.
+    Live,
+    /// The map of a city among 1,000,000 nodes at 200 requests/s, and clusters of continents.
+    Map,
     /// Tie the GeoNames places and compare map, log, stream and `replay verify`.
     Places(PlacesArguments),
     /// Write the table of bench/results/latest.json into docs/benchmarks.md.

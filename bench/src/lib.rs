@@ -9,6 +9,7 @@
 //!   [`keys`]: wrapping a million keys again;
 //! - [`suggest`]: titles while somebody types, over HTTP;
 //! - [`engines`]: filling the search engines beside Postgres, where they are installed;
+//! - [`live`]: 2,000 listeners; [`map`]: a city among a million nodes;
 //! - [`places`]: the places, and whether map, log, stream and `replay verify` agree;
 //! - [`mixed`]: messages, ties and the rest as real use has them, and how soon they can be read;
 //! - [`profile`]: a day's shape, from calm to crowded;
@@ -24,7 +25,9 @@ pub mod engines;
 pub mod filled_log;
 pub mod http;
 pub mod keys;
+pub mod live;
 pub mod load;
+pub mod map;
 pub mod mixed;
 pub mod open_loop;
 pub mod pgbench;

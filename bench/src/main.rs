@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use bench::{
     append,
     arguments::{AppendArguments, Arguments, MixedArguments, PlacesArguments, RebuildArguments, What},
-    encrypted, engines, http, keys, mixed, places, profile, rebuild, relay,
+    encrypted, engines, http, keys, live, map, mixed, places, profile, rebuild, relay,
     report::{self, Report},
     sealer, suggest,
 };
@@ -54,6 +54,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "keys",
             "suggest",
             "engines",
+            "live",
+            "map",
             "places",
         ],
         What::Append(arguments) => {
@@ -76,6 +78,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         What::Keys => &["keys"],
         What::Suggest => &["suggest"],
         What::Engines => &["engines"],
+        What::Live => &["live"],
+        What::Map => &["map"],
         What::Places(arguments) => {
             places = arguments;
             &["places"]
@@ -93,6 +97,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             "sealer" => Box::pin(sealer::run(arguments)).await?,
             "encryption" => Box::pin(encrypted::run(arguments)).await?,
             "keys" => Box::pin(keys::run(arguments)).await?,
+            "live" => Box::pin(live::run(arguments)).await?,
+            "map" => Box::pin(map::run(arguments)).await?,
             "suggest" => Box::pin(suggest::run(arguments)).await?,
             "engines" => Box::pin(engines::run(arguments)).await?,
             _ => Box::pin(places::run(arguments, &places)).await?,

@@ -4,6 +4,7 @@
 //! - [`audit`]: where in the log something is, for auditors;
 //! - [`search`]: engines that find nodes by their words;
 //! - [`cache`]: answers that many ask for, kept for a moment;
+//! - [`live`]: what an event is about, for those who watch the log;
 //! - [`geo`]: boxes of coordinates and the index ranges that cover them;
 //! - [`Sealed`]: the only form in which a row holds personal data;
 //! - [`Page`], [`MapCursor`], [`ReadError`]: what every query answers with.
@@ -18,6 +19,7 @@ mod copy;
 mod cursor;
 mod error;
 pub mod geo;
+pub mod live;
 mod millis;
 mod opened;
 mod opt_millis;

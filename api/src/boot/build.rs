@@ -158,6 +158,7 @@ async fn up(
         stream: parts.stream,
         account_map: parts.account_map,
         hot: Hot { redis: parts.hot, recent: RecentActs::default(), stats: parts.hot_stats },
+        live: parts.live,
         cache: parts.cache,
         certificate_key: parts.certificate_key,
         registry,

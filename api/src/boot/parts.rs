@@ -37,8 +37,10 @@ use super::{
 };
 use crate::{
     app::EngineFeeding,
+    live::{self, Live},
     metrics::SearchMetrics,
     settings::{Role, SecretText, ServeSettings},
+    ws::Presence,
 };
 
 /// The owner's one connection is closed between two jobs that need it.
@@ -62,6 +64,7 @@ pub(super) struct Parts {
     pub account_map: Option<AccountMap>,
     pub hot: Option<HotRedis>,
     pub hot_stats: Option<HotStats>,
+    pub live: Option<Arc<Live>>,
     pub cache: Cache,
     pub search: Engines,
     pub feeders: Vec<EngineFeeding>,
@@ -168,6 +171,7 @@ pub(super) async fn begin(
         account_map: None,
         hot,
         hot_stats: None,
+        live: None,
         cache: Cache::new(&VIEWS, places.redis.as_ref().map(SecretText::expose)),
         search,
         feeders: Vec::new(),
@@ -209,6 +213,11 @@ pub(super) async fn begin(
         parts.relay = Some(relay.stats());
         stops.tasks.spawn(relay.run(stops.background.clone()));
     }
+    let live_client = match (&tail_client, roles.has(Role::Query)) {
+        (_, false) => None,
+        (Some(client), true) => Some(client.clone()),
+        (None, true) => Some(streams::for_listeners(places, &settings.stream, &databases.background).await?),
+    };
     if let Some(client) = tail_client {
         let tail = stream_tail(client, stops.background.clone());
         let positions = Positions::new(databases.background.pg().clone());
@@ -252,6 +261,18 @@ pub(super) async fn begin(
     let control = Control::connect(places.nats.0.expose(), settings.stream.nats_creds.as_deref()).await?;
     let keys: Arc<dyn KeyStore> = Arc::new(databases.keys.clone());
     stops.tasks.spawn(control.follow(keys, stops.background.clone()));
+    if let Some(client) = live_client {
+        let sealer = Sealer::new(Arc::new(databases.keys.clone()));
+        let presence = Presence::new(Some(client.nats().clone()));
+        stops.tasks.spawn(presence.clone().follow(stops.http.clone()));
+        let ends = (stops.http.clone(), stops.tasks.clone());
+        let origins = settings.later.origins();
+        let live = Arc::new(Live::new(databases.reads.clone(), sealer, presence, origins, ends));
+        let tail = stream_tail(client, stops.http.clone());
+        let log = databases.background.clone();
+        stops.tasks.spawn(live::reader::follow(Arc::clone(&live), log, committed(), Some(tail)));
+        parts.live = Some(live);
+    }
     if roles.has(Role::Query) {
         stops.tasks.spawn(parts.search.clone().watch(stops.background.clone()));
         stops.tasks.spawn(parts.reads.clone().watch(stops.background.clone()));

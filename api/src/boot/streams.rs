@@ -48,6 +48,18 @@ pub(super) async fn for_readers(
     Ok(StreamClient::connect(url, settings.nats_creds.as_deref(), config).await?)
 }
 
+/// Like [`for_readers`], but connects when the server is there: who listens is told from Postgres
+/// meanwhile.
+pub(super) async fn for_listeners(
+    places: &Places,
+    settings: &StreamSettings,
+    log: &LogPool,
+) -> Result<StreamClient, BootError> {
+    let config = config(settings, places.private_nats, log.epoch());
+    let url = places.nats.0.expose();
+    Ok(StreamClient::connect_lazily(url, settings.nats_creds.as_deref(), config).await?)
+}
+
 /// Which bounded context an aggregate type belongs to: part of its subject.
 pub(super) fn contexts() -> Contexts {
     let entries = domain::catalogue();

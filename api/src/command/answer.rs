@@ -56,7 +56,8 @@ impl<'a> From<&'a AnswerEvent> for AnswerEventDocument<'a> {
     }
 }
 
-pub(super) fn answer_response(answer: &Answer) -> Response {
+/// The document as bytes.
+pub(crate) fn answer_json(answer: &Answer) -> Vec<u8> {
     let document = AnswerDocument {
         aggregate_type: answer.aggregate_type.as_str(),
         aggregate_id: answer.aggregate_id,
@@ -65,8 +66,11 @@ pub(super) fn answer_response(answer: &Answer) -> Response {
         events: answer.events.iter().map(AnswerEventDocument::from).collect(),
     };
     // Strings and numbers always serialise.
-    let body = serde_json::to_vec(&document).unwrap_or_default();
-    let mut response = Response::new(Body::from(body));
+    serde_json::to_vec(&document).unwrap_or_default()
+}
+
+pub(super) fn answer_response(answer: &Answer) -> Response {
+    let mut response = Response::new(Body::from(answer_json(answer)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -2,14 +2,17 @@ use std::time::Duration;
 
 use axum::{
     extract::{Request, State},
+    http::request::Parts,
     response::Response,
 };
+use bytes::Bytes;
 use commands::{Answer, CommandError};
 use tokio::time::timeout;
 
 use super::{WireCommand, answer::answer_response, json::parse, request::command_request, wire::CommandOf};
 use crate::{
-    app::Shared,
+    app::{App, Shared},
+    auth::Identity,
     http::{Lane, has_json_type, read_body},
     problem::Problem,
 };
@@ -33,17 +36,28 @@ pub(super) async fn handle<W: WireCommand>(
     if parts.uri.query().is_some() {
         return Err(Problem::no_query_here());
     }
+    let answer = carry_out::<W>(&app, &parts, identity, &body).await?;
+    Ok(answer_response(&answer))
+}
+
+/// The command itself, however it came: the path and the headers of `parts` count, as they do over
+/// HTTP.
+///
+/// # Errors
+/// Every refusal of a command but those of the transport.
+pub(crate) async fn carry_out<W: WireCommand>(
+    app: &App,
+    parts: &Parts,
+    identity: Identity,
+    body: &Bytes,
+) -> Result<Answer, Problem> {
     let creates = super::collection::creates::<W>();
-    let wire: W = parse(&body)?;
-    let request = command_request(&parts, identity, &body, creates)?;
+    let wire: W = parse(body)?;
+    let request = command_request(parts, identity, body, creates)?;
     let depends_on = wire.depends_on();
     let command = CommandOf::<W>::try_from(wire);
     let _turn = app.lanes.turn(Lane::Commands).await?;
     let Some(executor) = &app.executor else { return Err(Problem::unknown_route()) };
     let work = executor.execute_on::<W::Aggregate>(request, W::WORD, command, depends_on);
-    respond(timeout(COMMAND_TIME, work).await.unwrap_or(Err(CommandError::OutcomeUnknown)))
-}
-
-fn respond(done: Result<Answer, CommandError>) -> Result<Response, Problem> {
-    Ok(answer_response(&done?))
+    Ok(timeout(COMMAND_TIME, work).await.unwrap_or(Err(CommandError::OutcomeUnknown))?)
 }

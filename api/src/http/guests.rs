@@ -121,6 +121,12 @@ impl Present {
 }
 
 impl Guest {
+    /// The connection, for a handler that keeps it.
+    pub fn seat(&self) -> super::Seat {
+        let (all, number) = (Arc::clone(&self.all), self.number);
+        super::Seat::new(self.sent_away(), move || all.present().leave(number))
+    }
+
     /// Ends when this connection has to make room.
     pub fn sent_away(&self) -> CancellationToken {
         self.seat.close.clone()

@@ -44,6 +44,20 @@ pub fn min_position(headers: &HeaderMap) -> Result<Option<Position>, Problem> {
     }
 }
 
+/// `Prefer: wait=n` (RFC 7240): how many seconds the caller would wait for a `Min-Position`. Other
+/// preferences, and one that cannot be read, are as if they were not there, as the standard asks.
+#[must_use]
+pub fn preferred_wait(headers: &HeaderMap) -> Option<u64> {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let mut waits = values.flat_map(|value| value.split(',')).filter_map(|one| {
+        let (name, value) = one.split(';').next()?.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').to_owned())
+    });
+    // Of several the first one counts.
+    let digits = waits.next().filter(|text| text.len() <= 6 && text.bytes().all(|b| b.is_ascii_digit()))?;
+    digits.parse().ok()
+}
+
 /// `traceparent` (W3C trace context), if it is well-formed; otherwise the trace starts anew, as
 /// the standard asks: a broken tracer must not break commands.
 #[must_use]
@@ -96,6 +110,17 @@ mod tests {
         assert_eq!(position(&["17"]).unwrap(), Some(17));
         for bad in [&[""][..], &["-1"], &["+1"], &["1.0"], &["9999999999999999999"], &["1", "2"], &["x"]] {
             assert_eq!(position(bad).unwrap_err().status(), 400, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_wait_that_cannot_be_read_is_no_wait() {
+        let wait = |values: &[&str]| preferred_wait(&headers("prefer", values));
+        assert_eq!(wait(&["wait=1"]), Some(1));
+        assert_eq!(wait(&["respond-async, Wait = \"0\"; x=y"]), Some(0));
+        assert_eq!(wait(&["handling=strict", "wait=2, wait=9"]), Some(2));
+        for none in [&[][..], &["wait"], &["wait=-1"], &["wait=soon"], &["wait=9999999"], &["waits=1"]] {
+            assert_eq!(wait(none), None, "{none:?}");
         }
     }
 

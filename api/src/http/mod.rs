@@ -2,6 +2,7 @@
 //! parameters are read.
 
 mod body;
+mod compress;
 mod edge;
 mod etag;
 mod guests;
@@ -10,12 +11,15 @@ mod lanes;
 mod leftover;
 mod params;
 mod refusals;
+mod seat;
 mod server;
 
 pub use body::{MAX_BODY, has_json_type, oversized, read_body};
+pub use compress::{Compressible, compression};
 pub use edge::Edge;
 pub use etag::{EntityTag, IfMatch, if_match, none_match};
-pub use headers::{correlation, idempotency_key, min_position, single};
+pub use headers::{correlation, idempotency_key, min_position, preferred_wait, single};
 pub use lanes::{Lane, Lanes};
 pub use params::Params;
+pub use seat::Seat;
 pub use server::{Server, ServerLimits};

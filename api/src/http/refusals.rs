@@ -7,6 +7,7 @@ use std::{
 };
 
 use axum::http::StatusCode;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
@@ -14,7 +15,11 @@ use tokio::{
     time::timeout,
 };
 
+use super::seat::Seat;
 use crate::problem::Problem;
+
+/// Of a connection that a handler keeps.
+const KEPT_BUFFER: usize = 32 * 1024;
 
 /// A connection on which hyper's own refusals are problem documents, too.
 ///
@@ -23,13 +28,16 @@ use crate::problem::Problem;
 /// recognised on its way out.
 pub(super) struct Refusals {
     stream: TcpStream,
+    seat: Seat,
+    /// The kernel was told to hold little of what is sent.
+    narrow: bool,
     /// What goes out instead, how much of it has, and how many bytes of hyper's it stands for.
     instead: Option<(Vec<u8>, usize, usize)>,
 }
 
 impl Refusals {
-    pub const fn on(stream: TcpStream) -> Self {
-        Self { stream, instead: None }
+    pub const fn on(stream: TcpStream, seat: Seat) -> Self {
+        Self { stream, seat, narrow: false, instead: None }
     }
 }
 
@@ -130,6 +138,11 @@ impl AsyncWrite for Refusals {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.narrow && self.seat.is_kept() {
+            self.narrow = true;
+            // Some megabytes otherwise, for each who does not read. One that refuses still works.
+            let _ = SockRef::from(&self.stream).set_send_buffer_size(KEPT_BUFFER);
+        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

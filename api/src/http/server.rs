@@ -28,6 +28,9 @@ use super::{
 /// of a handshake, on a busy machine.
 const LAST_CALLS: Duration = Duration::from_millis(200);
 
+/// How long what was sent may go without an acknowledgement of the peer's kernel.
+const PEER_GONE: Duration = Duration::from_secs(30);
+
 /// Bounds of the HTTP server.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
@@ -170,12 +173,15 @@ async fn connection(
     // Answers are small and complete: waiting for more to send would only delay them. A socket
     // that refuses the option still works.
     let _ = stream.set_nodelay(true);
+    // A peer that is gone without a word would be written to for a quarter of an hour.
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(PEER_GONE));
+    let seat = guest.seat();
     let from_here = peer.ip().is_loopback();
     let sent_away = guest.sent_away();
     let (busy, mut requests) = watch::channel(false);
     let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
         busy.send_replace(true);
-        let (edge, busy, guest) = (Arc::clone(&edge), busy.clone(), &guest);
+        let (edge, busy, guest, seat) = (Arc::clone(&edge), busy.clone(), &guest, seat.clone());
         async move {
             if !guest.asks() || request.body().is_end_stream() && !guest.waiting().is_over() {
                 // It was sent away meanwhile: nothing is done for it, and below it ends.
@@ -183,7 +189,8 @@ async fn connection(
             }
             // Who waits to be told to go on has not sent a body that could be in the way.
             let waits = request.headers().contains_key(EXPECT);
-            let (request, leftover) = incoming(request, guest.waiting());
+            let (mut request, leftover) = incoming(request, guest.waiting());
+            request.extensions_mut().insert(seat);
             let response = edge.respond(request, from_here).await;
             if !waits || leftover.begun() {
                 leftover.drain().await;
@@ -201,7 +208,8 @@ async fn connection(
         .header_read_timeout(limits.header_time)
         .max_headers(64)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(Refusals::on(stream)), service);
+        .serve_connection(TokioIo::new(Refusals::on(stream, seat.clone())), service)
+        .with_upgrades();
     let mut served = pin!(served);
     // A client that goes away or sends no HTTP is no news.
     tokio::select! {

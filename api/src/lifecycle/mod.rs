@@ -3,6 +3,7 @@
 mod export;
 mod forget;
 mod status;
+mod watch;
 
 pub use export::export;
 pub use forget::forget;

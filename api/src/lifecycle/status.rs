@@ -1,6 +1,6 @@
 use axum::{
     extract::{Request, State},
-    http::request::Parts,
+    http::{StatusCode, request::Parts},
     response::Response,
 };
 use chrono::{DateTime, Utc};
@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::watch::{wants_events, watched};
 use crate::{
     app::{App, Shared},
     command::path_id,
@@ -37,10 +38,22 @@ pub struct ForgetStatus {
     certificate: Option<Box<RawValue>>,
 }
 
-/// `GET /v1/forget/{request}`: for the person and for operators.
+impl ForgetStatus {
+    /// Nothing will change any more.
+    pub(super) fn is_final(&self) -> bool {
+        self.state == "final"
+    }
+}
+
+/// `GET /v1/forget/{request}`: for the person and for operators; with `Accept: text/event-stream` every
+/// change of it until it is done.
 pub async fn status(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
-    run(&app, Lane::Queries, shown(&app, &parts)).await
+    let response = run(&app, Lane::Queries, shown(&app, &parts)).await?;
+    if response.status() == StatusCode::OK && wants_events(&parts.headers) {
+        return watched(app, &parts);
+    }
+    Ok(response)
 }
 
 /// Of everything that is shown: also what is waited for changes, without any step.
@@ -52,6 +65,14 @@ fn digest(document: &ForgetStatus) -> i64 {
 }
 
 async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
+    let document = standing(app, parts).await?;
+    // It has no version of its own: the whole answer names itself.
+    let tag = EntityTag::Read(document.steps.len() as i64, digest(&document));
+    answer(&parts.headers, &document, tag, Caching::Never)
+}
+
+/// How far it is, for whom it concerns.
+pub(super) async fn standing(app: &App, parts: &Parts) -> Result<ForgetStatus, Problem> {
     let identity = app.verifier.identity(&parts.headers)?;
     Params::parse(parts.uri.query(), &[])?;
     let id = path_id(parts, 3, "request")?;
@@ -65,7 +86,7 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let found = found.ok_or_else(|| Problem::not_found("There is no such request."))?;
     let erased = found.erased();
     let certificate = found.final_certificate.or(found.provisional);
-    let document = ForgetStatus {
+    Ok(ForgetStatus {
         request: found.request,
         state: found.state,
         erased,
@@ -74,7 +95,5 @@ async fn shown(app: &App, parts: &Parts) -> Result<Response, Problem> {
         problem: found.problem.filter(|_| operates),
         certificate: certificate.and_then(|text| RawValue::from_string(text).ok()),
         steps: found.steps,
-    };
-    let tag = EntityTag::Read(document.steps.len() as i64, digest(&document));
-    answer(&parts.headers, &document, tag, Caching::Never)
+    })
 }

@@ -36,6 +36,19 @@ pub(super) async fn collect(app: &App, into: &Registry) -> Result<(), prometheus
         set("executor_decided_again_total", "Commands decided again after losing.", again)?;
         set("executor_snapshots_total", "Snapshots written.", stats.snapshots.load(Relaxed) as f64)?;
     }
+    if let Some(live) = &app.live {
+        let registry = &live.registry;
+        set(
+            "live_listeners",
+            "Listeners that are told of events as they come.",
+            registry.listeners() as f64,
+        )?;
+        set("live_position", "Last position listeners were told of.", registry.position() as f64)?;
+        let delivered = registry.delivered.load(Relaxed) as f64;
+        set("live_delivered_total", "Events put into listeners' queues.", delivered)?;
+        let slow = registry.slow.load(Relaxed) as f64;
+        set("live_slow_listeners_closed_total", "Listeners cut off because they did not read.", slow)?;
+    }
     if let Some(relay) = &app.relay {
         set("relay_position", "Last position known to be in the stream.", relay.position() as f64)?;
         set("relay_lag_events", "Events not in the stream yet.", relay.lag_behind(app.committed()) as f64)?;

@@ -57,6 +57,7 @@ pub fn document(collections: &Collections) -> OpenApi {
     add::<shapes::NodePage>(&mut schemas);
     add::<shapes::Account>(&mut schemas);
     add::<shapes::NodeList>(&mut schemas);
+    add::<shapes::NodesOrClusters>(&mut schemas);
     add::<shapes::MessageList>(&mut schemas);
     add::<shapes::ThreadList>(&mut schemas);
     add::<shapes::ActivityList>(&mut schemas);

@@ -117,6 +117,35 @@ pub struct NodeList {
     position: i64,
 }
 
+/// With `cluster`, counts; without, nodes.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum NodesOrClusters {
+    Nodes(NodeList),
+    Clusters(ClusterList),
+}
+
+#[derive(ToSchema)]
+pub struct ClusterList {
+    clusters: Vec<Cluster>,
+    /// H3 resolution of the cells.
+    #[schema(example = 4)]
+    resolution: u8,
+    position: i64,
+}
+
+#[derive(ToSchema)]
+pub struct Cluster {
+    /// H3 index.
+    #[schema(example = "841f05bffffffff")]
+    cell: String,
+    /// Public nodes in the whole cell.
+    #[schema(example = 17)]
+    count: u64,
+    /// The cell's centre.
+    location: Point,
+}
+
 #[derive(ToSchema)]
 pub struct SearchHit {
     id: Uuid,

@@ -7,9 +7,13 @@ use kernel::Position;
 use sqlx::PgPool;
 
 use super::run::{put_down, take_up};
-use crate::{app::App, http::min_position, problem::Problem};
+use crate::{
+    app::App,
+    http::{min_position, preferred_wait},
+    problem::Problem,
+};
 
-/// How long a query waits for its read models, all together.
+/// How long a query waits for its read models, all together; who prefers to wait less, says so.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a query may begin with.
@@ -20,6 +24,10 @@ pub struct Caught {
     pub reads: PgPool,
 }
 
+fn patience(headers: &HeaderMap) -> Duration {
+    preferred_wait(headers).map_or(PATIENCE, |seconds| Duration::from_secs(seconds).min(PATIENCE))
+}
+
 /// Waits until every read model of an answer has seen `Min-Position`; without the header at once.
 ///
 /// # Errors
@@ -28,7 +36,7 @@ pub async fn caught_up(app: &App, headers: &HeaderMap, read_models: &[&str]) -> 
     let Some(wanted) = min_position(headers)? else {
         return Ok(Caught { wanted: None, reads: app.reads.any().clone() });
     };
-    let mut wait = pin!(app.reads.at(read_models, wanted, PATIENCE));
+    let mut wait = pin!(app.reads.at(read_models, wanted, patience(headers)));
     // Most are there already and keep their turn.
     let waited = match poll!(&mut wait) {
         Poll::Ready(waited) => waited,

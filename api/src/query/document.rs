@@ -2,7 +2,7 @@ use axum::{
     body::Body,
     http::{
         HeaderMap, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, ETAG},
+        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, ETAG, VARY},
     },
     response::Response,
 };
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::Asked;
 use crate::{
-    http::{EntityTag, none_match},
+    http::{Compressible, EntityTag, none_match},
     problem::Problem,
 };
 
@@ -55,10 +55,17 @@ pub struct PageDocument {
 /// Who may keep an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caching {
+    /// Anybody, for a moment, and a little longer while it is asked for anew. Who asks for a position
+    /// gets it: see `Vary`.
+    Public,
     /// Anybody, after asking whether it is still the same.
     Revalidate,
     /// It holds something personal: nobody.
     Never,
+}
+
+fn is_anonymous(headers: &HeaderMap) -> bool {
+    !headers.contains_key(AUTHORIZATION) && !headers.contains_key(COOKIE)
 }
 
 /// The answer, or 304 when the caller has it already.
@@ -94,15 +101,24 @@ pub fn written(headers: &HeaderMap, body: Bytes, tag: EntityTag, caching: Cachin
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     };
+    // An answer to nobody in particular holds nothing that could be guessed from its length.
+    if caching != Caching::Never || is_anonymous(headers) {
+        response.extensions_mut().insert(Compressible);
+    }
+    let asked_for_position = headers.contains_key("min-position");
     let headers = response.headers_mut();
     headers.insert(ETAG, tag.into());
     headers.insert(
         CACHE_CONTROL,
         HeaderValue::from_static(match caching {
-            Caching::Revalidate => "no-cache",
+            Caching::Public if !asked_for_position => "public, max-age=1, stale-while-revalidate=10",
+            Caching::Public | Caching::Revalidate => "no-cache",
             Caching::Never => "no-store",
         }),
     );
+    if caching != Caching::Never {
+        headers.insert(VARY, HeaderValue::from_static("min-position"));
+    }
     response
 }
 

@@ -17,6 +17,13 @@ pub struct LaterSettings {
 }
 
 impl LaterSettings {
+    /// Origins whose pages may use the API, without the blanks and slashes people write.
+    #[must_use]
+    pub fn origins(&self) -> Vec<String> {
+        let origins = self.cors_origins.iter().flat_map(|list| list.split(','));
+        origins.map(|one| one.trim().trim_end_matches('/').to_owned()).filter(|one| !one.is_empty()).collect()
+    }
+
     /// Which of them are set.
     pub fn set(&self) -> impl Iterator<Item = &'static str> {
         [

@@ -33,7 +33,7 @@ async fn counted(app: &App, parts: &Parts) -> Result<Response, Problem> {
     let made = kept(app, caught).await?;
     // At midnight the same position gets another answer.
     let tag = EntityTag::ListAt(made.position, made.moment);
-    Ok(written(&parts.headers, made.body, tag, Caching::Revalidate))
+    Ok(written(&parts.headers, made.body, tag, Caching::Public))
 }
 
 /// The cached view of today.

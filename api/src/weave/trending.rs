@@ -55,7 +55,7 @@ async fn listed(app: &Shared, parts: &Parts) -> Result<Response, Problem> {
         if wanted.is_none_or(|wanted| made.position >= wanted) {
             // Hours pass and threads fade without an event.
             let tag = EntityTag::ListAt(made.position, made.moment);
-            return Ok(written(&parts.headers, made.body, tag, Caching::Revalidate));
+            return Ok(written(&parts.headers, made.body, tag, Caching::Public));
         }
         if Instant::now() >= deadline {
             return Err(Problem::not_caught_up());

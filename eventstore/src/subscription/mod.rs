@@ -2,6 +2,7 @@
 //!
 //! - [`PostgresProjection`] is what a read model implements, [`Registry`] the set of them;
 //! - [`Runner`] feeds their live and retained generations, batch by batch;
+//! - [`Following`] is the same feed for readers that keep nothing;
 //! - [`Positions`] tells the query side how far they are, [`Stats`] the metrics; [`Reads`] where to
 //!   read: the primary, or a replica that is there already;
 //! - [`parked_events`], [`stale_keys`], [`any_stale`], [`retry_parked`] and [`skip_event`] deal with events that
@@ -13,6 +14,7 @@ pub(crate) mod batch;
 pub(crate) mod checkpoint;
 mod feed;
 pub(crate) mod fold;
+mod following;
 mod groups;
 mod member;
 mod parked;
@@ -33,6 +35,7 @@ mod tail;
 
 use checkpoint::adopt;
 pub use checkpoint::{Checkpoint, GenerationState, checkpoints};
+pub use following::Following;
 use groups::{advance_group, catch_up};
 pub use parked::{ParkedEvent, any_stale, parked_events, stale_keys};
 pub use positions::{Positions, ProjectionLag, Waited};

@@ -24,4 +24,4 @@ pub use error::CacheError;
 pub use follower::Follower;
 pub use stats::ViewCounts;
 pub use store::Cache;
-pub use view::{ALWAYS, STATS, TRENDING, VIEWS, View};
+pub use view::{ALWAYS, CLUSTERS, STATS, TRENDING, VIEWS, View};

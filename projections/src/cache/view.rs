@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use kernel::Projection;
 
-use crate::weave::{hot_views::HOT_EVENT_TYPES, node_page::NodePage, statistics::Statistics};
+use crate::weave::{
+    hot_views::HOT_EVENT_TYPES, node_map::NodeMap, node_page::NodePage, statistics::Statistics,
+};
 
 /// One kind of answer that is kept.
 #[derive(Debug)]
@@ -43,8 +45,19 @@ pub static TRENDING: View = View {
     shared: false,
 };
 
+/// `GET /v1/nodes?cluster=` of coarse cells: the counts of the whole world, from which every box is
+/// answered. To make them, the whole map is counted (about a tenth of a second for a million nodes).
+pub static CLUSTERS: View = View {
+    name: "clusters",
+    key: "resolution, 0 to 5",
+    ttl: Duration::from_secs(120),
+    behind: Duration::from_secs(5),
+    events: &[NodeMap::EVENT_TYPES],
+    shared: false,
+};
+
 /// Every cached view.
-pub static VIEWS: [&View; 2] = [&STATS, &TRENDING];
+pub static VIEWS: [&View; 3] = [&STATS, &TRENDING, &CLUSTERS];
 
 /// These take bytes away from where they were: every view at once, without delay.
 pub const ALWAYS: &[&str] = &["FieldRedacted", "PersonForgotten"];

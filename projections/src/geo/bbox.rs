@@ -58,7 +58,8 @@ impl BBox {
     }
 
     /// The western border and how far the box reaches eastwards from it, 0..=360 degrees.
-    pub(super) fn west_and_width(&self) -> (f64, f64) {
+    #[must_use]
+    pub fn west_and_width(&self) -> (f64, f64) {
         let width = self.max_lon - self.min_lon;
         (self.min_lon, if width < 0.0 { width + 360.0 } else { width })
     }

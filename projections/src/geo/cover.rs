@@ -77,6 +77,12 @@ fn touching(bbox: &BBox, cells: impl Iterator<Item = CellIndex>) -> Vec<(CellInd
     cells.filter_map(|cell| Some((cell, touch(bbox, cell)?))).collect()
 }
 
+/// Whether a cell may hold points of the box. Says yes a little too often, never no too often.
+#[must_use]
+pub fn touches(bbox: &BBox, cell: CellIndex) -> bool {
+    touch(bbox, cell).is_some()
+}
+
 /// Compares the box with the coordinates' bounds of the cell's circle; `None` is apart.
 fn touch(bbox: &BBox, cell: CellIndex) -> Option<Touch> {
     let center = LatLng::from(cell);

@@ -8,4 +8,4 @@ mod tests;
 
 pub use bbox::{BBox, InvalidBBox};
 pub use cell::{CELL_RESOLUTION, cell_of};
-pub use cover::{CellRange, MAX_RANGES, cover};
+pub use cover::{CellRange, MAX_RANGES, cover, touches};

@@ -23,6 +23,7 @@ mod hot_views;
 mod http;
 mod jobs;
 mod keys;
+mod live;
 mod load_profile;
 mod order;
 mod partitions;

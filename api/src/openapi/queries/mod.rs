@@ -1,6 +1,7 @@
 //! The queries, a table for each of those who ask.
 
 mod audit;
+mod live;
 mod platform;
 mod weave;
 
@@ -38,7 +39,7 @@ const LIMIT: (&str, &str) = ("limit", "1 to 100, 20 when absent.");
 const CURSOR: (&str, &str) = ("cursor", "`page.next_cursor` of the page before.");
 
 pub(super) fn query_paths(paths: PathsBuilder) -> PathsBuilder {
-    [weave::QUERIES, audit::QUERIES, platform::QUERIES]
+    [weave::QUERIES, live::QUERIES, audit::QUERIES, platform::QUERIES]
         .into_iter()
         .flatten()
         .fold(paths, |paths, query| paths.path(query.path, PathItem::new(HttpMethod::Get, operation(query))))
@@ -69,6 +70,8 @@ fn operation(query: &Query) -> Operation {
     if query.reads_model {
         let wait = "Answer only when the read model has seen this position; waits up to 2 s.";
         parameters.push(parameter("Min-Position", ParameterIn::Header, wait));
+        let prefer = "`wait=` and seconds: how long to wait for Min-Position, 2 at most.";
+        parameters.push(parameter("Prefer", ParameterIn::Header, prefer));
         parameters.push(parameter("If-None-Match", ParameterIn::Header, "An ETag; 304 when unchanged."));
     }
     let mut fine = ResponseBuilder::new().description("The answer.");

@@ -20,8 +20,13 @@ pub(super) const QUERIES: &[Query] = &[
             ),
             ("limit", "1 to 1000, 100 when absent."),
             ("cursor", "`page.next_cursor` of the page before."),
+            (
+                "cluster",
+                "Counts of public nodes per H3 cell instead of nodes: a resolution from 0 to 9, or auto. \
+                 Without kind, tag, limit and cursor.",
+            ),
         ],
-        schema: Some("NodeList"),
+        schema: Some("NodesOrClusters"),
         refusals: &[BAD, NOBODY, LOST, LATE],
         reads_model: true,
         token: false,

@@ -5,3 +5,4 @@ mod convert;
 mod wire;
 
 pub use collection::collection;
+pub(crate) use wire::PostMessage;

@@ -1,5 +1,6 @@
 //! `/v1/nodes`.
 
+mod clusters;
 mod collection;
 mod convert;
 mod queries;

@@ -28,14 +28,14 @@ use crate::{
     query::{Asked, Caching, Caught, ListDocument, answer, caught_up, run, sentence},
 };
 
-const MAP: &str = "node_map";
+pub(super) const MAP: &str = "node_map";
 const PAGE: &str = "node_page";
 /// A page's creator and history come from here.
 const ACCOUNTS: &str = "account_page";
 const CONVERSATIONS: &str = "conversation";
 const THREADS: &str = "thread";
 
-/// `GET /v1/nodes?bbox=&kind=&tag=&limit=&cursor=`
+/// `GET /v1/nodes?bbox=&kind=&tag=&limit=&cursor=`, or `?bbox=&cluster=`
 pub async fn list(State(app): State<Shared>, request: Request) -> Result<Response, Problem> {
     let (parts, _) = request.into_parts();
     run(&app, Lane::Queries, listed(&app, &parts)).await
@@ -43,9 +43,12 @@ pub async fn list(State(app): State<Shared>, request: Request) -> Result<Respons
 
 async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
     app.verifier.identity_if_any(&parts.headers)?;
-    let params = Params::parse(parts.uri.query(), &["bbox", "kind", "tag", "limit", "cursor"])?;
+    let params = Params::parse(parts.uri.query(), &["bbox", "kind", "tag", "limit", "cursor", "cluster"])?;
     let bbox = BBox::parse(params.get("bbox").unwrap_or("-180,-90,180,90"))
         .map_err(|error| Problem::bad_parameter("bbox", sentence(&error)))?;
+    if params.get("cluster").is_some() {
+        return super::clusters::clustered(app, parts, &params, bbox).await;
+    }
     let (kinds, tags) = (params.set("kind")?, params.set("tag")?);
     let limit = params.number("limit", 1..=1000)?.unwrap_or(100);
     let limit = u16::try_from(limit).map_err(|_| Problem::internal())?;
@@ -60,7 +63,7 @@ async fn listed(app: &App, parts: &Parts) -> Result<Response, Problem> {
         &parts.headers,
         &ListDocument::of(page, asked, stale),
         tag,
-        Caching::Revalidate,
+        Caching::Public,
     )
 }
 

@@ -94,7 +94,7 @@ async fn suggested(app: &App, parts: &Parts) -> Result<Response, Problem> {
         app.search.suggest(prefix, limit, wanted.unwrap_or_default()).await?;
     let items = titles.into_iter().map(|title| Suggestion { title }).collect();
     let document = Suggested { items, position, engine, engine_position: position };
-    answer(&parts.headers, &document, EntityTag::List(position), Caching::Revalidate)
+    answer(&parts.headers, &document, EntityTag::List(position), Caching::Public)
 }
 
 fn text<'p>(params: &'p Params<'_>) -> Result<&'p str, Problem> {

@@ -22,9 +22,10 @@ fn the_table_in_the_documents_is_the_code() {
         .iter()
         .map(|view| {
             let events: BTreeSet<&str> = view.events.iter().copied().flatten().copied().collect();
+            let route = if view.name == "clusters" { "nodes?cluster=" } else { view.name };
             vec![
                 format!("`{}`", view.name),
-                format!("`GET /v1/{}`", view.name),
+                format!("`GET /v1/{route}`"),
                 view.key.to_owned(),
                 format!("{} s", view.ttl.as_secs()),
                 format!("{} s", view.behind.as_secs()),
