@@ -53,7 +53,7 @@ fn every_crash_point_of_the_sources_is_in_a_sweep() {
     // The other sweeps stand elsewhere, and have to name what they take.
     let elsewhere = [
         (Sweep::Rebuilding, "generation/sweep.rs", ""),
-        (Sweep::Indexing, "search/sweep.rs", "engine."),
+        (Sweep::Indexing, "search/sweep.rs", ""),
         (Sweep::Forgetting, "forget/steps.rs", "forget."),
         (Sweep::Redacting, "forget/redaction.rs", "redact."),
         (Sweep::Rotating, "forget/keys.rs", ""),

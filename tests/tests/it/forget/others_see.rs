@@ -241,6 +241,8 @@ async fn only_the_person_or_an_operator_with_a_reason_asks_and_nobody_else_learn
     assert_eq!(own.body["manifest"]["access"], 3);
     let written: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(written["access"].as_array().unwrap().len(), 2, "{written}");
+    // Where it lies, the scan below would find her.
+    std::fs::remove_file(&file).unwrap();
     for value in
         ["Kanarienvogel Nummer 00007", "kanari.00007@voliere.example", "Guten Morgen", "Volierenstrasse"]
     {

@@ -10,7 +10,7 @@ use super::{LEASE, stores::Own};
 use crate::support::{Api, Installation, Reply, node};
 
 const CANARY: &str = "Kanarienvogel Piepmatz 0815";
-const TAG: &str = "thema:wellensittichliebhaberei";
+const TAG: &str = "wellensittichliebhaberei";
 
 /// `replay …` with every right: code (`None` when killed), its answer, what it said.
 fn replay(place: &Installation, arguments: &[&str], crash: Option<&str>) -> (Option<i32>, Value, String) {
