@@ -71,6 +71,16 @@ impl<'q> Params<'q> {
         Ok(items.into_iter().map(str::to_owned).collect())
     }
 
+    /// Like [`Params::set`] for names and ids, which have no commas: each is one value.
+    ///
+    /// # Errors
+    /// As [`Params::set`].
+    pub fn words(&self, name: &'static str) -> Result<Vec<String>, Problem> {
+        let mut words = self.set(name)?;
+        words.retain(|word| !word.contains(','));
+        Ok(words)
+    }
+
     /// A whole number within bounds.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ impl Filter {
         }
         let entries = catalogue();
         let known = |name: &'static str, fits: &dyn Fn(&str) -> bool| -> Result<Vec<Name>, Problem> {
-            let words = params.set(name)?;
+            let words = params.words(name)?;
             let names = words.into_iter().map(|word| match fits(&word) {
                 true => Name::parse(word).ok(),
                 false => None,
@@ -57,7 +57,7 @@ impl Filter {
             names.ok_or_else(|| Problem::bad_parameter(name, "There is no such type."))
         };
         let ids = |name: &'static str| -> Result<HashSet<Uuid>, Problem> {
-            let ids = params.set(name)?.iter().map(|text| parse_id(text)).collect::<Option<_>>();
+            let ids = params.words(name)?.iter().map(|text| parse_id(text)).collect::<Option<_>>();
             ids.ok_or_else(|| Problem::bad_parameter(name, "Write UUIDs with hyphens, commas between them."))
         };
         Ok(Self {

@@ -13,6 +13,8 @@ const SILENT: &[&str] = &[
     // That something is held back for a court is its business.
     "HoldPlaced",
     "HoldReleased",
+    // Where something was that should not be known.
+    "FieldRedacted",
 ];
 
 /// Every golden event of the domain.
