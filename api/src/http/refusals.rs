@@ -178,11 +178,15 @@ impl TurnAway {
                 body.len()
             );
             let farewell = async {
+                let mut unread = [0; 4096];
+                // A client that has not asked yet takes an answer for a broken connection.
+                if stream.read(&mut unread).await? == 0 {
+                    return Ok(());
+                }
                 stream.write_all(head.as_bytes()).await?;
                 stream.write_all(&body).await?;
                 stream.shutdown().await?;
                 // Closing on unread bytes would take the word back.
-                let mut unread = [0; 4096];
                 while stream.read(&mut unread).await? > 0 {}
                 io::Result::Ok(())
             };

@@ -75,6 +75,10 @@ impl Workflow<'_> {
                 .await?;
                 tries += 1;
                 if old == 0 || tries > TRIES || self.stop.is_cancelled() {
+                    // The present one was used before, too, and only its beginning is written over:
+                    // what is left of it is cleared when it ends.
+                    self.switch().await?;
+                    owner.execute("checkpoint").await?;
                     return Ok::<i64, sqlx::Error>(old);
                 }
                 // Removed ones come back under a new name, to be written over.

@@ -225,7 +225,7 @@ async fn by_the_clock_backups_are_taken_fetched_proven_and_pruned() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     let jobs = listed["jobs"].as_array().unwrap();
-    assert_eq!(jobs.len(), 8);
+    assert_eq!(jobs.len(), 9);
     assert!(jobs.iter().all(|job| job["succeeded_at"].is_string() && job["failing"] == 0), "{listed:#}");
     let said = |name: &str| jobs.iter().find(|job| job["name"] == name).unwrap()["said"].as_str().unwrap();
     let whole = format!("a restored copy has all events up to {head}");
