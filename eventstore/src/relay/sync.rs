@@ -52,13 +52,20 @@ impl Relay {
         if self.barren > 2 {
             tokio::time::sleep(Duration::from_millis(5 << self.barren.min(7))).await;
         }
+        if last > self.synced_at {
+            // It takes something again, whoever brought it there.
+            self.stats.set_refusal(None);
+        }
         self.synced_at = last;
         self.window = Window::at(last);
         self.source.rewind(last);
         self.stats.progress.reached(last);
         if self.barren >= 2 && sent > last && self.stats.refusal().is_none() {
             self.stats.set_refusal(Some(Refusal::Silent));
-            self.cursor.note_problem(Refusal::Silent.sentence()).await?;
+        }
+        if let Some(refusal) = self.stats.refusal() {
+            // Again, if the database was away the last time: what is noted is not written twice.
+            self.cursor.note_problem(refusal.sentence()).await?;
         }
         // That it can be asked does not mean that it takes anything.
         self.stats.set_state(match self.stats.refusal() {
